@@ -1,0 +1,3 @@
+"""preimage runs neural networks backwards."""
+
+__version__ = "0.1.0"

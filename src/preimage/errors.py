@@ -1,0 +1,54 @@
+"""Exceptions and warnings. Every message says what came, what was wanted and what to write instead."""
+
+from __future__ import annotations
+
+
+class PreimageError(Exception):
+    """Base class of every exception that this library raises on purpose."""
+
+
+class NotInvertibleError(PreimageError):
+    """The operation has no inverse of the kind that was asked for."""
+
+
+class NotConvergedError(PreimageError, RuntimeError):
+    """An iterative inverse stopped before it reached its tolerance."""
+
+
+class DomainError(PreimageError, ValueError):
+    """A value lies outside the set on which the map, or its inverse, is defined."""
+
+
+class ShapeError(PreimageError, ValueError):
+    """A tensor has the wrong shape, dtype or device."""
+
+
+class NonFiniteError(PreimageError, ArithmeticError):
+    """A tensor holds NaN or infinity where finite numbers are needed."""
+
+
+class CaptureError(PreimageError):
+    """The model could not be turned into a graph."""
+
+
+class UnknownTapError(PreimageError, KeyError):
+    """No tap of this name exists in the captured network."""
+
+    def __str__(self) -> str:  # KeyError would print the message in quotes
+        return str(self.args[0]) if self.args else ""
+
+
+class MissingExtraError(PreimageError, ImportError):
+    """An optional package is not installed."""
+
+
+class PictureError(PreimageError, ValueError):
+    """A picture file cannot be read, or is larger than the limit."""
+
+
+class OutputError(PreimageError, OSError):
+    """A report or file cannot be written where it was asked for."""
+
+
+class NumericalWarning(UserWarning):
+    """A result is returned, but its certificate says that it should not be trusted."""
