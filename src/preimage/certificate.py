@@ -116,7 +116,8 @@ def enforce(x: Tensor, certificate: Certificate, on_error: OnError, what: str) -
     Args:
         x: the answer, ``(N, ...)``.
         certificate: its evidence.
-        on_error: ``"raise"`` a NotConvergedError, ``"warn"`` and return x, or replace failed samples by ``"nan"``.
+        on_error: ``"raise"`` a NotConvergedError, ``"warn"`` and return x, or replace failed samples by
+            ``"nan"``.
         what: the name of the map, for the message.
     """
     if on_error not in ("raise", "warn", "nan"):
@@ -124,8 +125,8 @@ def enforce(x: Tensor, certificate: Certificate, on_error: OnError, what: str) -
     if certificate.ok:
         return x
     message = (
-        f"{what}: {certificate}. Likely causes: the values are outside the range of the map, the map is close to"
-        " singular there, or float32 is too coarse; try float64, a looser tolerance or more iterations"
+        f"{what}: {certificate}. Likely causes: the values are outside the range of the map, the map is close"
+        " to singular there, or float32 is too coarse; try float64, a looser tolerance or more iterations"
     )
     if on_error == "raise":
         raise NotConvergedError(message)
