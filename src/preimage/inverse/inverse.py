@@ -1,0 +1,199 @@
+"""The inverse of a network: an nn.Module that runs it backwards from any tap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from preimage.capture.graph import Graph
+from preimage.capture.interpret import evaluate
+from preimage.capture.taps import TapLike, resolve_tap
+from preimage.certificate import Certificate, OnError, enforce, relative_residual
+from preimage.errors import NotInvertibleError, ShapeError
+from preimage.inverse.checks import check_values
+from preimage.inverse.context import RuleContext
+from preimage.inverse.execute import Outcome, execute
+from preimage.inverse.plan import Plan, plan
+
+if TYPE_CHECKING:
+    from preimage.inverse.calibrate import Decoder
+
+Values = Tensor | tuple[Tensor, ...]
+
+
+class Inverse(nn.Module):
+    """A network run backwards. Made by ``preimage.invert``; parameters are shared with the network.
+
+    Args:
+        graph: the captured network.
+        taps: label -> name of a value in the graph, in depth order.
+        decoders: label -> calibrated decoder; empty for a data-free inverse.
+    """
+
+    def __init__(
+        self, graph: Graph, taps: Mapping[str, str], decoders: Mapping[str, Decoder] | None = None
+    ) -> None:
+        super().__init__()
+        self.graph = graph
+        self.network = graph.module
+        self.context = RuleContext(graph)
+        self._taps = dict(taps)
+        self._plans: dict[tuple[str, ...], Plan] = {}
+        self._decoders = dict(decoders or {})
+
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """Labels of the values from which an inversion usually starts, shallow to deep."""
+        return tuple(self._taps)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether pictures or other data were given."""
+        return bool(self._decoders)
+
+    def node(self, tap: str | TapLike | None) -> str:
+        """Name of the value that a tap means: a label, a value of the graph or a module path."""
+        if tap is None:
+            if len(self.graph.outputs) != 1:
+                raise NotInvertibleError(
+                    f"the network has {len(self.graph.outputs)} outputs; name one as tap="
+                )
+            return self.graph.outputs[0]
+        return self._taps[tap] if isinstance(tap, str) and tap in self._taps else resolve_tap(self.graph, tap)
+
+    def plan(self, tap: str | TapLike | None = None) -> Plan:
+        """The steps from a tap back to the input, as data."""
+        known = self.graph.outputs if tap is None else (self.node(tap),)
+        if known not in self._plans:
+            self._plans[known] = plan(self.graph, known)
+        return self._plans[known]
+
+    def features(self, x: Values, taps: Iterable[str] | None = None) -> dict[str, Tensor]:
+        """Forward values at the taps, by label.
+
+        Args:
+            x: the network's input, ``(N, *event)``.
+            taps: labels; all by default.
+        """
+        labels = tuple(self._taps if taps is None else taps)
+        names = {label: self.node(label) for label in labels}
+        inputs = self._inputs(x)
+        check_values(self.graph, self.network, inputs)
+        with torch.no_grad():
+            values = evaluate(self.graph, inputs, dict.fromkeys(names.values()))
+        return {label: values[name] for label, name in names.items()}
+
+    def forward(self, y: Values, tap: str | TapLike | None = None, on_error: OnError | None = None) -> Values:
+        """The best one-shot answer for x with f(x) = y.
+
+        From a tap that was calibrated, the calibrated decoder answers, unless every step of the data-free
+        chain is exact. Use ``data_free``, ``calibrated`` or ``solve`` to choose, and to get the certificate.
+
+        Args:
+            y: values at the tap, ``(N, *event)``; a tuple for a network with several outputs.
+            tap: label, value or module path; the network's output by default.
+            on_error: what to do with samples whose residual is large: ``"raise"``, ``"warn"`` or ``"nan"``;
+                None returns the answer as it is.
+
+        Returns:
+            x, ``(N, *event)``; a tuple for a network with several inputs.
+        """
+        label = self._label(tap)
+        if label in self._decoders and not self.plan(tap).guarantee.keeps_everything:
+            x, certificate = self.calibrated(y, tap)
+        else:
+            x, certificate = self.data_free(y, tap)
+        return (
+            x
+            if on_error is None or isinstance(x, tuple)
+            else enforce(x, certificate, on_error, f"tap {tap!r}")
+        )
+
+    def data_free(self, y: Values, tap: str | TapLike | None = None) -> tuple[Values, Certificate]:
+        """Run the plan: exact where the mathematics allows, least squares elsewhere; no data is used.
+
+        Returns:
+            x and the certificate: its residual is |f(x) - y| / |y| from one forward pass.
+        """
+        outcome = self.run_plan(y, tap)
+        x = tuple(outcome.values[name] for name in self.graph.inputs)
+        found = x if len(x) > 1 else x[0]
+        return found, self._certify(found, y, tap, outcome.certificate)
+
+    def run_plan(self, y: Values, tap: str | TapLike | None = None) -> Outcome:
+        """The data-free chain with everything it found on the way, for those who want to look inside."""
+        known = self._known(y, tap)
+        check_values(self.graph, self.network, known)
+        with torch.set_grad_enabled(any(value.requires_grad for value in known.values())):
+            return execute(self.graph, self.plan(tap), known, self.context)
+
+    def calibrated(self, y: Tensor, tap: str | TapLike | None = None) -> tuple[Tensor, Certificate]:
+        """The calibrated decoder's answer: the best linear estimate given the calibration data.
+
+        Raises:
+            NotInvertibleError: when the inverse was not calibrated for this tap.
+        """
+        label = self._label(tap)
+        if label not in self._decoders:
+            raise NotInvertibleError(
+                f"no decoder for tap {tap!r}; calibrated taps: {list(self._decoders)}. Give pi.invert(...,"
+                " calibration=pictures), with this tap among taps="
+            )
+        check_values(self.graph, self.network, self._known(y, tap))
+        with torch.no_grad():
+            x = self._decoders[label](y)
+        return x, self._certify(x, y, tap, None)
+
+    def _label(self, tap: str | TapLike | None) -> str:
+        if isinstance(tap, str) and tap in self._taps:
+            return tap
+        name = self.node(tap)
+        return next((label for label, value in self._taps.items() if value == name), name)
+
+    def _inputs(self, x: Values) -> dict[str, Tensor]:
+        values = x if isinstance(x, tuple) else (x,)
+        if len(values) != len(self.graph.inputs):
+            raise ShapeError(f"got {len(values)} inputs; the network takes {len(self.graph.inputs)}")
+        return dict(zip(self.graph.inputs, values, strict=True))
+
+    def _known(self, y: Values, tap: str | TapLike | None) -> dict[str, Tensor]:
+        values = y if isinstance(y, tuple) else (y,)
+        names = self.graph.outputs if tap is None else (self.node(tap),)
+        if len(values) != len(names):
+            raise ShapeError(f"got {len(values)} tensors for the {len(names)} values {list(names)}")
+        return dict(zip(names, values, strict=True))
+
+    def _certify(
+        self,
+        x: Values,
+        y: Values,
+        tap: str | TapLike | None,
+        steps: Certificate | None,
+        tolerance: float = 1e-3,
+    ) -> Certificate:
+        """Evidence of one answer: the residual from one forward pass, joined with that of the steps."""
+        known = self._known(y, tap)
+        with torch.no_grad():
+            values = evaluate(self.graph, self._inputs(x), known)
+        actual = torch.cat([values[name].flatten(1) for name in known], 1)
+        wanted = torch.cat([value.flatten(1) for value in known.values()], 1)
+        residual = relative_residual(actual, wanted.detach())
+        converged = residual <= tolerance
+        if steps is None:
+            return Certificate(residual, converged)
+        return Certificate(
+            residual,
+            converged,
+            iterations=steps.iterations,
+            condition=steps.condition,
+            nullity=steps.nullity,
+            domain_violation=steps.domain_violation,
+            message=steps.message,
+        )
+
+    def refresh(self) -> None:
+        """Forget prepared factorisations, after a change of weights that PyTorch does not count."""
+        self.context.refresh()

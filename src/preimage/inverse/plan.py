@@ -1,0 +1,179 @@
+"""From known values back to the input: which regions to invert, in which order. Pure data, no tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from preimage.capture.graph import Graph
+from preimage.errors import NotInvertibleError
+from preimage.inverse.guarantee import Guarantee, weakest
+from preimage.inverse.region import Region
+from preimage.inverse.search import candidates, enclosing, gathered
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A forward step: the value is a function of known ones."""
+
+    name: str
+    reads: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} := forward({', '.join(self.reads)})"
+
+
+Step = Compute | Region
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps that lead from known values to the network's inputs.
+
+    Args:
+        known: the values it starts from.
+        wanted: the values it ends with.
+        steps: in the order in which they run.
+        guarantee: what the whole chain promises before any number is seen.
+        known_size, wanted_size: numbers per sample given and looked for.
+    """
+
+    known: tuple[str, ...]
+    wanted: tuple[str, ...]
+    steps: tuple[Step, ...]
+    guarantee: Guarantee
+    known_size: int
+    wanted_size: int
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The backward steps."""
+        return tuple(step for step in self.steps if isinstance(step, Region))
+
+    def __str__(self) -> str:
+        sizes = f"{self.known_size} numbers known, {self.wanted_size} wanted"
+        return "\n".join([f"{self.guarantee.value}: {sizes}", *(f"  {step}" for step in self.steps)])
+
+
+def plan(graph: Graph, known: tuple[str, ...], wanted: tuple[str, ...] | None = None) -> Plan:
+    """Find the way back: values are propagated, exact steps before iterative before lossy ones, then pruned.
+
+    Args:
+        graph: the captured network.
+        known: names of the values to start from.
+        wanted: names of the values to reach; the network's inputs by default.
+
+    Returns:
+        The plan. A map such as ``cat([x, 2 x])`` is a left inverse, not a bijection: values are counted.
+
+    Raises:
+        NotInvertibleError: when a wanted value has no influence on the known ones.
+
+    Cost:
+        Quadratic in the number of operations at worst; 0.1 s for 200.
+
+    Example:
+        >>> import torch
+        >>> from preimage.capture import capture
+        >>> graph = capture(torch.nn.Linear(3, 2), torch.zeros(1, 3))
+        >>> plan(graph, graph.outputs).guarantee
+        <Guarantee.RIGHT: 'right'>
+    """
+    wanted = graph.inputs if wanted is None else wanted
+    _check_influence(graph, known, wanted)
+    steps = _Search(graph, known, wanted).run()
+    pruned = _prune(steps, wanted)
+    sizes = sum(map(graph.size, known)), sum(map(graph.size, wanted))
+    return Plan(known, wanted, pruned, _overall(graph, pruned, known, *sizes), *sizes)
+
+
+def _check_influence(graph: Graph, known: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+    ancestors = _ancestors(graph, known)
+    lost = [name for name in wanted if name not in ancestors]
+    if lost:
+        raise NotInvertibleError(
+            f"{lost} has no influence on {list(known)}: nothing can be said about it. Start from another tap"
+        )
+
+
+def _ancestors(graph: Graph, names: tuple[str, ...]) -> set[str]:
+    found = set(names)
+    for node in reversed(graph.nodes):
+        if node.name in found:
+            found.update(node.inputs)
+    return found
+
+
+class _Search:
+    """Best-first propagation of what is known."""
+
+    def __init__(self, graph: Graph, known: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+        self.graph, self.wanted = graph, wanted
+        self.known = dict.fromkeys(known)
+        self.relevant = _ancestors(graph, known)
+        self.steps: list[Step] = []
+
+    def run(self) -> list[Step]:
+        while not all(name in self.known for name in self.wanted):
+            self._compute_forward()
+            region = self._best()
+            if region is None:
+                raise NotInvertibleError(f"no step leads from {list(self.known)} towards {list(self.wanted)}")
+            self.known[region.source] = None
+            self.steps.append(region)
+        return self.steps
+
+    def _compute_forward(self) -> None:
+        for node in self.graph.nodes:
+            ready = node.inputs and all(name in self.known for name in node.inputs)
+            if ready and node.name in self.relevant and node.name not in self.known:
+                self.known[node.name] = None
+                self.steps.append(Compute(node.name, node.inputs))
+
+    def _best(self) -> Region | None:
+        return min(self._regions(), key=self._preference, default=None)
+
+    def _regions(self) -> Iterator[Region]:
+        yield from gathered(self.graph, self.known)
+        for value in self.known:
+            yield from candidates(self.graph, value, self.known)
+        frontier = tuple(self._frontier())
+        fallback = enclosing(self.graph, frontier, self.known) if frontier else None
+        if fallback is not None:
+            yield fallback
+
+    def _frontier(self) -> Iterator[str]:
+        """Known values with at least one unknown operand: where propagation may be stuck."""
+        for name in self.known:
+            node = self.graph.by_name.get(name)
+            if node is not None and any(operand not in self.known for operand in node.inputs):
+                yield name
+
+    def _preference(self, region: Region) -> tuple[int, int]:
+        latest = max(self.graph.order[name] for name in region.targets)
+        return region.guarantee.rank, -latest
+
+
+def _prune(steps: list[Step], wanted: tuple[str, ...]) -> tuple[Step, ...]:
+    """Drop the steps that nobody needs."""
+    needed, kept = set(wanted), []
+    for step in reversed(steps):
+        made = step.name if isinstance(step, Compute) else step.source
+        if made in needed:
+            kept.append(step)
+            needed.update(step.reads if isinstance(step, Compute) else (*step.targets, *step.reads))
+    return tuple(reversed(kept))
+
+
+def _overall(
+    graph: Graph, steps: tuple[Step, ...], known: tuple[str, ...], given: int, looked_for: int
+) -> Guarantee:
+    """The promise of the chain, with the numbers counted: a bijection neither drops nor invents any."""
+    regions = [step for step in steps if isinstance(step, Region)]
+    promise = weakest(region.guarantee for region in regions)
+    if promise is Guarantee.EXACT and given != looked_for:
+        return Guarantee.LEFT if given > looked_for else Guarantee.RIGHT
+    used = {name for region in regions for name in region.targets} | set(graph.inputs)
+    if promise is Guarantee.EXACT and not set(known) <= used:
+        return Guarantee.LEFT
+    return promise

@@ -1,0 +1,192 @@
+"""Finding the regions through which a known value can be taken one step back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from math import prod
+
+from preimage.capture.graph import Graph, Node, Reference
+from preimage.capture.taps import called_path
+from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.region import Region, label_of, outside_reads
+from preimage.inverse.registry import Rule, module_rule, operation_rule
+from preimage.inverse.roles import Role, affine_role, saturation_bounds
+
+Known = Collection[str]
+Finder = Callable[[Graph, str, Known], Iterator[Region]]
+
+PASS_THROUGH = frozenset(
+    {"dropout", "feature_dropout", "alpha_dropout", "clone", "contiguous", "detach", "alias"}
+)
+"""Operations that return their operand unchanged in evaluation mode."""
+
+
+def candidates(graph: Graph, value: str, known: Known) -> Iterator[Region]:
+    """All regions that have this known value as their target, the preferred kinds first."""
+    if value not in graph.by_name:
+        return
+    for finder in (module_regions, affine_regions, operation_regions):
+        yield from finder(graph, value, known)
+
+
+def module_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
+    """A module whose class has a registered rule, taken whole."""
+    node = graph.by_name[value]
+    for path in node.stack:
+        rule = module_rule(graph.module.get_submodule(called_path(path)))
+        if rule is None:
+            continue
+        nodes = tuple(n for n in graph.nodes if path in n.stack and n.inputs)
+        unknown = _unknown_operands(nodes, known)
+        if nodes[-1].name == value and len(unknown) == 1:
+            reads = outside_reads(graph, nodes, unknown[0])
+            yield _region(graph, "module", nodes, unknown[0], reads, rule.guarantee(graph, node), rule)
+            return
+
+
+def affine_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
+    """Padding, one mixing operation, norm and activation, inverted as one."""
+    node = graph.by_name[value]
+    saturated = saturation_bounds(node) is not None
+    last = graph.by_name.get(node.inputs[0]) if saturated else node
+    chain = affine_chain(graph, last, known, joined=saturated) if last else ()
+    if not chain or chain[0].inputs[0] in known:
+        return
+    kind = "saturation" if saturated else "affine"
+    nodes = (*chain, node) if saturated else chain
+    rule = operation_rule(f"preimage::{kind}")
+    if rule is not None:
+        source = chain[0].inputs[0]
+        guarantee = saturated_guarantee(graph, chain) if saturated else affine_guarantee(graph, chain)
+        yield _region(graph, kind, nodes, source, (), guarantee, rule)
+
+
+def affine_chain(graph: Graph, last: Node | None, known: Known, *, joined: bool) -> tuple[Node, ...]:
+    """The affine operations that end in a node: padding, at most one mixing operation, then diagonal ones.
+
+    Args:
+        graph: the captured network.
+        last: the last affine operation.
+        known: values that need not be looked for.
+        joined: whether the last node must itself be read by one operation only.
+    """
+    chain: list[Node] = []
+    mixed = False
+    while last is not None and last.name not in (known if joined or chain else ()):
+        role = affine_role(graph, last)
+        single = len(graph.consumers[last.name]) == 1 and last.name not in graph.outputs
+        if role is None or (mixed and role.role is not Role.PADDING) or ((chain or joined) and not single):
+            break
+        mixed = mixed or role.role is not Role.DIAGONAL
+        chain.append(last)
+        last = graph.by_name.get(last.inputs[0])
+    return tuple(reversed(chain))
+
+
+def affine_guarantee(graph: Graph, chain: tuple[Node, ...]) -> Guarantee:
+    """Promise of a full-rank affine map, from the sizes: square, expanding or contracting."""
+    given, made = graph.size(chain[0].inputs[0]), chain[-1].size
+    if given == made:
+        return Guarantee.EXACT
+    return Guarantee.LEFT if made > given else Guarantee.RIGHT
+
+
+def saturated_guarantee(graph: Graph, chain: tuple[Node, ...]) -> Guarantee:
+    """A saturated affine map can only be unique where it has at least as many outputs as inputs."""
+    expanding = chain[-1].size >= graph.size(chain[0].inputs[0])
+    return Guarantee.CERTIFIED if expanding else Guarantee.ESTIMATE
+
+
+def operation_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
+    """A single operation with a registered rule and one unknown operand, or separable unknown operands."""
+    node = graph.by_name[value]
+    rule = operation_rule(node.operation)
+    unknown = _unknown_operands((node,), known)
+    if rule is None or not unknown or _repeated(node, unknown):
+        return
+    separable = node.operation in ("cat", "stack")
+    if len(unknown) == 1 or separable:
+        for source in unknown:
+            reads = () if separable else outside_reads(graph, (node,), source)
+            guarantee = rule.guarantee(graph, node)
+            yield _region(graph, node.operation, (node,), source, reads, guarantee, rule)
+
+
+def gathered(graph: Graph, known: Known) -> Iterator[Region]:
+    """Split operations all of whose parts are known."""
+    rule = operation_rule("preimage::gather")
+    for node in graph.nodes:
+        if node.parts and node.inputs and node.name not in known and rule is not None:
+            readers = graph.consumers[node.name]
+            taken = {reader.args[1] for reader in readers if reader.operation == "getitem"}
+            if taken == set(range(len(node.parts))) and all(reader.name in known for reader in readers):
+                names = tuple(sorted((r.name for r in readers), key=lambda n: graph.by_name[n].args[1]))
+                yield Region("gather", (), node.name, names, (), Guarantee.EXACT, rule, node.name)
+
+
+def enclosing(graph: Graph, values: tuple[str, ...], known: Known) -> Region | None:
+    """The smallest single-entry region behind known values.
+
+    Residual blocks, gates, anything differentiable.
+    """
+    latest = max(values, key=lambda name: graph.order[name])
+    entries = [
+        name
+        for name in graph.dominators[latest] - {latest}
+        if name not in known and not _is_list(graph, name)
+    ]
+    if not entries:
+        return None
+    source = max(entries, key=lambda name: graph.order[name])
+    targets = tuple(v for v in values if source in graph.dominators[v] and v != source)
+    nodes = tuple(n for n in graph.nodes if any(n in graph.between(source, target) for target in targets))
+    square = graph.size(source) <= sum(graph.size(target) for target in targets)
+    kind = "residual" if square and _is_residual(graph, latest, source) else "opaque"
+    rule = operation_rule(f"preimage::{kind}")
+    if rule is None:
+        return None
+    guarantee = Guarantee.ITERATIVE if kind == "residual" else Guarantee.OPAQUE
+    return Region(
+        kind, tuple(n.name for n in nodes), source, targets, (), guarantee, rule, label_of(graph, nodes)
+    )
+
+
+def _is_residual(graph: Graph, value: str, source: str) -> bool:
+    """Whether the value is x + g(x), perhaps followed by elementwise operations.
+
+    Of the source's own shape.
+    """
+    node = graph.by_name[value]
+    while len(node.inputs) == 1 and node.inputs[0] in graph.by_name and node.name != source:
+        node = graph.by_name[node.inputs[0]]
+    same = node.shape == graph.shape(source) or node.size == prod(graph.shape(source))
+    return node.operation == "add" and len(node.inputs) == 2 and same
+
+
+def _is_list(graph: Graph, name: str) -> bool:
+    return name in graph.by_name and bool(graph.by_name[name].parts)
+
+
+def _unknown_operands(nodes: tuple[Node, ...], known: Known) -> list[str]:
+    inside = {node.name for node in nodes}
+    names = dict.fromkeys(name for node in nodes for name in node.inputs)
+    return [name for name in names if name not in known and name not in inside]
+
+
+def _repeated(node: Node, unknown: list[str]) -> bool:
+    """Whether an unknown value stands in two places, as in x * x."""
+    places = [a.name for a in node.args if isinstance(a, Reference)]
+    return any(places.count(name) > 1 for name in unknown)
+
+
+def _region(
+    graph: Graph,
+    kind: str,
+    nodes: tuple[Node, ...],
+    source: str,
+    reads: tuple[str, ...],
+    guarantee: Guarantee,
+    rule: Rule,
+) -> Region:
+    names = tuple(node.name for node in nodes)
+    return Region(kind, names, source, (nodes[-1].name,), reads, guarantee, rule, label_of(graph, nodes))
