@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 class PreimageError(Exception):
     """Base class of every exception that this library raises on purpose."""
@@ -16,11 +21,24 @@ class NotConvergedError(PreimageError, RuntimeError):
 
 
 class DomainError(PreimageError, ValueError):
-    """A value lies outside the set on which the map, or its inverse, is defined."""
+    """A value lies outside the set on which the map, or its inverse, is defined.
+
+    Args:
+        message: which map, which values, which set.
+        violation: how far each row lay outside, 0 for rows inside, a tensor ``(N,)`` where known.
+    """
+
+    def __init__(self, message: str, violation: Tensor | None = None) -> None:
+        super().__init__(message)
+        self.violation = violation
 
 
 class ShapeError(PreimageError, ValueError):
     """A tensor has the wrong shape, dtype or device."""
+
+
+class ContextError(PreimageError, TypeError):
+    """A context is missing, superfluous, or of the wrong kind."""
 
 
 class NonFiniteError(PreimageError, ArithmeticError):

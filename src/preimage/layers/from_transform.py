@@ -1,0 +1,69 @@
+"""A ``torch.distributions`` transform as a bijection."""
+
+from __future__ import annotations
+
+from types import EllipsisType
+
+from torch import Tensor
+from torch.distributions import Transform, constraints
+
+from preimage.bijection import Bijection
+from preimage.checks import Context
+from preimage.domains import Domain, Interval, Reals
+from preimage.errors import NotInvertibleError
+from preimage.functional.event import sum_event
+
+
+class FromTransform(Bijection):
+    """A ``torch.distributions`` transform under the contract of this library.
+
+    log_det is the transform's ``log_abs_det_jacobian``, summed over the event dimensions it leaves.
+
+    Reference: Dillon et al. (2017), TensorFlow Distributions, section 4, https://arxiv.org/abs/1711.10604
+
+    Args:
+        transform: a bijective transform. Its parameters are not seen by ``.parameters()`` or ``.to()``.
+
+    Returns:
+        y, and log_det ``(N,)``.
+
+    Raises:
+        NotInvertibleError: the transform is not bijective.
+
+    Cost: that of the transform.
+
+    Example:
+        >>> import torch
+        >>> from torch.distributions.transforms import ExpTransform
+        >>> FromTransform(ExpTransform()).forward_and_log_det(torch.zeros(1, 3))
+        (tensor([[1., 1., 1.]]), tensor([0.]))
+    """
+
+    def __init__(self, transform: Transform) -> None:
+        super().__init__()
+        if not transform.bijective:
+            raise NotInvertibleError(f"FromTransform: {type(transform).__name__} is not bijective")
+        self.transform = transform
+        self.domain = _domain(transform.domain)
+        self.codomain = _domain(transform.codomain)
+
+    def forward_and_log_det(self, x: Tensor, context: Context = None) -> tuple[Tensor, Tensor]:
+        """Call the transform."""
+        y = self.transform(x)
+        return y, sum_event(self.transform.log_abs_det_jacobian(x, y))
+
+    def inverse_and_log_det(self, y: Tensor, context: Context = None) -> tuple[Tensor, Tensor]:
+        """Call its inverse."""
+        x = self.transform.inv(y)
+        return x, -sum_event(self.transform.log_abs_det_jacobian(x, y))
+
+
+def _domain(constraint: constraints.Constraint) -> Domain:
+    """The set of a constraint where it is an interval; all real numbers otherwise."""
+    inner = getattr(constraint, "base_constraint", constraint)
+    low = float(getattr(inner, "lower_bound", float("-inf")))
+    high = float(getattr(inner, "upper_bound", float("inf")))
+    shape: tuple[EllipsisType | None, ...] = (*[None] * constraint.event_dim, ...)
+    if low == float("-inf") and high == float("inf"):
+        return Reals(*shape)
+    return Interval(low, high, *shape)

@@ -1,0 +1,58 @@
+"""Every public layer has a sample, a reference and a running example."""
+
+import inspect
+import sys
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from preimage import layers
+from preimage.testing import LAWS
+
+sys.path.insert(0, str(Path(__file__).parent))
+from table import all_samples
+
+PUBLIC = {
+    name: value
+    for name, value in vars(layers).items()
+    if not name.startswith("_") and not inspect.ismodule(value)
+}
+FINAL = {
+    name: value for name, value in PUBLIC.items() if inspect.isclass(value) and not inspect.isabstract(value)
+}
+
+
+def _covered() -> set[type]:
+    made = [sample.make() for sample in all_samples()]
+    return {type(module) for layer in made for module in layer.modules() if isinstance(module, nn.Module)}
+
+
+def test_every_final_layer_is_in_a_sample() -> None:
+    covered = _covered()
+    missing = [name for name, value in FINAL.items() if issubclass(value, nn.Module) and value not in covered]
+    assert not missing, f"add a sample to tests/layers/samples_*.py for {missing}"
+
+
+@pytest.mark.parametrize("name", sorted(FINAL))
+def test_docstring_has_reference_and_cost(name: str) -> None:
+    text = inspect.getdoc(FINAL[name]) or ""
+    assert "Reference:" in text
+    assert "http" in text
+    assert "Cost:" in text
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_docstring_has_example(name: str) -> None:
+    assert ">>> " in (inspect.getdoc(PUBLIC[name]) or ""), f"{name} has no running example"
+
+
+def test_names_are_listed_in_alphabetical_order() -> None:
+    lines = [line for line in inspect.getsource(layers).splitlines() if line.startswith("from ")]
+    assert lines == sorted(lines)
+
+
+def test_exceptions_name_laws_and_give_reasons() -> None:
+    for sample in all_samples():
+        assert sample.exceptions.keys() <= LAWS.keys(), sample.name
+        assert all(len(reason.split()) >= 3 for reason in sample.exceptions.values()), sample.name
