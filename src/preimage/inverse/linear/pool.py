@@ -17,7 +17,7 @@ class SeparableAverage(LinearMap):
     """z = (M_1 x ... x M_d) x on the last d dimensions, each M_i a small averaging matrix."""
 
     def __init__(self, in_shape: Shape, matrices: Sequence[Tensor]) -> None:
-        self._matrices = tuple(matrices)
+        self.matrices = tuple(matrices)
         self._in_shape = tuple(in_shape)
 
     @property
@@ -28,16 +28,16 @@ class SeparableAverage(LinearMap):
     @property
     def out_shape(self) -> Shape:
         """``(C, *size)``."""
-        keep = len(self._in_shape) - len(self._matrices)
-        return (*self._in_shape[:keep], *(m.shape[0] for m in self._matrices))
+        keep = len(self._in_shape) - len(self.matrices)
+        return (*self._in_shape[:keep], *(m.shape[0] for m in self.matrices))
 
     def _apply(self, x: Tensor) -> Tensor:
-        for back, matrix in enumerate(reversed(self._matrices)):
+        for back, matrix in enumerate(reversed(self.matrices)):
             x = (x.movedim(-1 - back, -1) @ matrix.to(x).T).movedim(-1, -1 - back)
         return x
 
     def _adjoint(self, v: Tensor) -> Tensor:
-        for back, matrix in enumerate(reversed(self._matrices)):
+        for back, matrix in enumerate(reversed(self.matrices)):
             v = (v.movedim(-1 - back, -1) @ matrix.to(v)).movedim(-1, -1 - back)
         return v
 
