@@ -47,8 +47,8 @@ def _checked(method: Method, word: str) -> Method:
 class Bijection(nn.Module, abc.ABC):
     r"""A differentiable map with an exact inverse and a known log-determinant.
 
-    ``forward`` goes from data to latent, ``inverse`` from latent to data. Dimension 0 is the batch, the rest is
-    the event. A layer states where it is defined (``domain``), which values it produces (``codomain``) and
+    ``forward`` goes from data to latent, ``inverse`` from latent to data. Dimension 0 is the batch, the rest
+    is the event. A layer states where it is defined (``domain``), which values it produces (``codomain``) and
     whether it needs a context, and writes two methods; the arguments of both are checked for it.
 
     The log_det belongs to the direction just run,
@@ -135,7 +135,7 @@ class Bijection(nn.Module, abc.ABC):
     def as_transform(
         self, context: Context = None, event_dim: int | None = None
     ) -> torch.distributions.Transform:
-        """This map as a ``torch.distributions`` transform, see :class:`preimage.transforms.BijectionTransform`."""
+        """This map for ``torch.distributions``, see :class:`preimage.transforms.BijectionTransform`."""
         return BijectionTransform(self, context, event_dim)
 
     def __matmul__(self, other: Bijection) -> Chain:

@@ -1,4 +1,4 @@
-"""Evidence for the inverses of bijections: run the map forward again, and probe how much the answer wobbles."""
+"""Evidence for inverses: run the map forward again, and probe how much the answer wobbles."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def certified_inverse(
 ) -> tuple[Any, Certificate]:
     r"""The inverse of y with a certificate, so that a wrong answer is never silent.
 
-    Three numbers per sample: the residual :math:`|f(x) - y| / |y|` of one forward pass; the distance of y from
-    the range of the map; and an estimate of the relative error of x, twice the change of x when y moves by
-    four rounding errors, :math:`2\,|f^{-1}(f(x)(1 \pm 4\epsilon)) - x| / |x|`. A sample has converged when all
-    three are within the tolerance and everything is finite.
+    Three numbers per sample: the residual :math:`|f(x) - y| / |y|` of one forward pass; the distance of y
+    from the range of the map; and an estimate of the relative error of x, twice the change of x when y moves
+    by four rounding errors, :math:`2\,|f^{-1}(f(x)(1 \pm 4\epsilon)) - x| / |x|`. A sample has converged when
+    all three are within the tolerance and everything is finite.
 
     Args:
         bijection: the map f.

@@ -38,8 +38,9 @@ def unpack(tensors: Iterable[Tensor]) -> Tensors:
 
 def values_are_visible() -> bool:
     """Whether code may branch on values: not while compiling, exporting or inside ``torch.func``."""
-    inside_transform = torch._C._functorch.peek_interpreter_stack() is not None
-    return not (inside_transform or torch.compiler.is_compiling())
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._functorch.peek_interpreter_stack() is None  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def check_tensors(where: str, word: str, value: Any, domains: Domains, reference: Tensor | None) -> None:
@@ -82,8 +83,8 @@ def _check_kind(where: str, word: str, tensor: Any) -> None:
         )
     if torch.finfo(tensor.dtype).bits < 32:
         raise ShapeError(
-            f"{where}: {word} has dtype {tensor.dtype}, wanted float32 or float64, because a map computed with"
-            f" so few digits has no usable inverse; write {word}.float(), and torch.autocast for fast conditioners"
+            f"{where}: {word} has dtype {tensor.dtype}, wanted float32 or float64, because with"
+            f" so few digits no inverse is usable; write {word}.float(), and torch.autocast for fast networks"
         )
 
 

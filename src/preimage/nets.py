@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 
 class MLP(nn.Module):
-    r"""Multilayer perceptron, :math:`h_{l+1} = \phi(W_l h_l + b_l)`, with an optional context beside its input.
+    r"""Multilayer perceptron, :math:`h_{l+1} = \phi(W_l h_l + b_l)`, with an optional context beside its
+    input.
 
     Reference: Rumelhart, Hinton, Williams (1986), https://doi.org/10.1038/323533a0
 

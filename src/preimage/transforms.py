@@ -19,8 +19,8 @@ class BijectionTransform(Transform):
     """A bijection in the clothes of ``torch.distributions``; an adapter, so the two class trees stay apart.
 
     Batch and sample dimensions of any number are folded into the one batch dimension of the bijection, and a
-    context is repeated over sample dimensions. Each ``log_prob`` evaluates the bijection once: the log_det that
-    comes with a value is kept until the next call, and only used for the very same tensors.
+    context is repeated over sample dimensions. Each ``log_prob`` evaluates the bijection once: the log_det
+    that comes with a value is kept until the next call, and only used for the very same tensors.
 
     Args:
         bijection: a map of one tensor.

@@ -25,18 +25,20 @@ class Coupling(Bijection):
     The conditioner :math:`\theta` may be any network: it is only ever run forwards. The map g is applied to
     every element of the moving part; log_det is the sum of its log-slopes.
 
-    Reference: Dinh, Krueger, Bengio (2015), NICE, https://arxiv.org/abs/1410.8516; Dinh, Sohl-Dickstein, Bengio
-    (2017), Real NVP, https://arxiv.org/abs/1605.08803
+    Reference: Dinh, Krueger, Bengio (2015), NICE, https://arxiv.org/abs/1410.8516; Dinh, Sohl-Dickstein,
+    Bengio (2017), Real NVP, https://arxiv.org/abs/1605.08803
 
     Args:
         partition: which part stays; a :class:`~preimage.layers.Partition`, or a bool mask ``(C,)`` over the
             channels, True where x stays. The two parts may have different sizes.
-        conditioner: a module called as ``conditioner(kept)``, or ``conditioner(kept, context)`` where there is
-            a context, with kept ``(N, k, ...)``. It returns ``(N, m * count, ...)`` for m moving channels (for
-            a :class:`~preimage.layers.MaskPartition`, as many channels as x), the ``count`` parameters of a
-            channel next to each other.
+        conditioner: a module called as ``conditioner(kept)``, or ``conditioner(kept, context)`` where there
+            is
+            a context, with kept ``(N, k, ...)``. It returns ``(N, m * count, ...)`` for m moving channels
+            (for a :class:`~preimage.layers.MaskPartition`, as many channels as x), the ``count`` parameters
+            of a channel next to each other.
         element_map: the map g; :class:`~preimage.layers.AffineMap` by default.
-        context: size of the context ``(N, context)``, or a pattern such as ``Reals(...)`` for contexts of other
+        context: size of the context ``(N, context)``, or a pattern such as ``Reals(...)`` for contexts of
+            other
             shapes; None for no context.
 
     Returns:

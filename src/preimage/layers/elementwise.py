@@ -12,7 +12,8 @@ from preimage.functional.event import sum_event
 
 
 class Elementwise(Bijection, abc.ABC):
-    r"""A map of every element by itself, :math:`y_i = f(x_i)`, so :math:`\text{log\_det} = \sum_i \log |f'(x_i)|`.
+    r"""A map of every element by itself, :math:`y_i = f(x_i)`, so :math:`\text{log\_det} = \sum_i \log
+    |f'(x_i)|`.
 
     Subclasses write two methods, each returning the values and the logarithm of the slope, and set ``domain``
     and ``codomain`` where these are not all real numbers. Everything else is derived.

@@ -23,8 +23,8 @@ def check_bijection(
 ) -> dict[str, str]:
     """Check that a bijection keeps every law of the contract.
 
-    The layer is copied and checked in float64; it is not changed. Give it parameters that are not zero, and an
-    input of a few rows with at most some tens of values each.
+    The layer is copied and checked in float64; it is not changed. Give it parameters that are not zero, and
+    an input of a few rows with at most some tens of values each.
 
     Args:
         layer: the bijection, your own or one of the library's.
