@@ -1,0 +1,94 @@
+"""The gallery as one HTML file that needs nothing else: styles, script and pictures are inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from preimage.gallery.chart import Line, depth_chart
+from preimage.gallery.measure import Measurement
+from preimage.gallery.panels import STYLES, panel, where
+from preimage.gallery.records import MODES, Record
+from preimage.gallery.table import numbers
+
+
+def page(record: Record, measurement: Measurement) -> str:
+    """The whole gallery as HTML.
+
+    Args:
+        record: all numbers.
+        measurement: the pictures.
+
+    Returns:
+        The text of ``index.html``; it opens without a network, in light and dark.
+
+    Cost: one picture encoding per reconstruction.
+    """
+    start = min(3, len(record.depths) - 1)
+    panels = [panel(record, measurement, name, start) for name in record.pictures]
+    network = escape(str(record.network["name"]))
+    values = {
+        "title": f"preimage: what {network} remembers",
+        "heading": f"What {network} remembers",
+        "count": _count(record.pictures),
+        "Count": _count(record.pictures).capitalize(),
+        "depths": len(record.depths),
+        "last": len(record.depths) - 1,
+        "start": start,
+        "where": where(record.depths[start]),
+        "pictures": "\n".join(panels),
+        "charts": "".join(_charts(record)),
+        "numbers": numbers(record),
+        "ledger": f"<pre>{escape(record.ledger_text)}</pre>",
+        "calibrated_on": escape(_calibrated_on(record)),
+        "made_by": escape(", ".join(f"{name} {value}" for name, value in record.environment.items())),
+        "style": _asset("page.css"),
+        "script": _asset("page.js"),
+    }
+    return Template(_asset("page.html")).substitute(values)
+
+
+def _asset(name: str) -> str:
+    return (files("preimage.gallery") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _count(pictures: tuple[str, ...]) -> str:
+    return "one picture" if len(pictures) == 1 else f"{len(pictures)} pictures"
+
+
+def _calibrated_on(record: Record) -> str:
+    names = record.calibration.get("pictures", ())
+    return f"{len(names)} photographs ({', '.join(names)})" if names else "none were given"
+
+
+def _charts(record: Record) -> Iterable[str]:
+    labels = [depth.label for depth in record.depths]
+    rows = record.summary()
+    yield depth_chart("PSNR, dB", labels, [*_mode_lines(rows, "psnr"), *_yardstick_lines(rows, "psnr")])
+    errors = [*_mode_lines(rows, "feature_error"), *_yardstick_lines(rows, "feature_error")]
+    yield depth_chart("feature error", labels, errors, logarithmic=True)
+
+
+def _mode_lines(rows: list[dict[str, Any]], measure: str) -> list[Line]:
+    return [
+        Line(
+            mode,
+            STYLES[mode],
+            [row[mode][measure] for row in rows],
+            frozenset(i for i, row in enumerate(rows) if row[mode]["converged"] < row[mode]["pictures"]),
+        )
+        for mode in MODES
+    ]
+
+
+def _yardstick_lines(rows: list[dict[str, Any]], measure: str) -> list[Line]:
+    return [
+        Line(label, style, [row[kind][measure] for row in rows])
+        for kind, label, style in (
+            ("shrink and enlarge", "shrink, enlarge", "yardstick"),
+            ("mean colour", "mean colour", "flat"),
+        )
+    ]

@@ -1,0 +1,55 @@
+"""The table of means over the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from preimage.gallery.panels import STYLES
+from preimage.gallery.records import MODES, Record
+from preimage.gallery.text import decibels, duration, fraction, percent
+
+_COLUMNS = ("PSNR", "SSIM", "feature error", "certified", "time")
+
+
+def numbers(record: Record) -> str:
+    """One row per depth: the three modes, then the yardsticks.
+
+    Args:
+        record: all numbers.
+
+    Returns:
+        An HTML table.
+    """
+    groups = "".join(
+        f'<th class="group mode {STYLES[mode]}" colspan="{len(_COLUMNS)}">{mode}</th>' for mode in MODES
+    )
+    columns = f'<th class="first">{_COLUMNS[0]}</th>' + "".join(f"<th>{c}</th>" for c in _COLUMNS[1:])
+    body = "\n".join(_row(row) for row in record.summary())
+    return (
+        f'<div class="wide"><table class="data"><thead><tr><th colspan="2"></th>{groups}'
+        '<th class="group">shrink</th><th class="group">mean</th></tr>\n'
+        f"<tr><th>depth</th><th>numbers</th>{columns * len(MODES)}"
+        '<th class="first">PSNR</th><th class="first">PSNR</th></tr></thead>\n'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    cells = [f"<td>{escape(row['tap'])}</td><td>{row['ratio']:.3g} ×</td>"]
+    cells += [_mode_cells(row[mode]) for mode in MODES]
+    cells += [
+        f'<td class="first">{decibels(row[kind]["psnr"])}</td>'
+        for kind in ("shrink and enlarge", "mean colour")
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _mode_cells(found: Mapping[str, Any]) -> str:
+    flag = "" if found["converged"] == found["pictures"] else ' <span class="flag">⚑</span>'
+    return (
+        f'<td class="first">{decibels(found["psnr"])}{flag}</td><td>{fraction(found["ssim"])}</td>'
+        f"<td>{percent(found['feature_error'])}</td><td>{found['converged']} of {found['pictures']}</td>"
+        f"<td>{duration(found['milliseconds'])}</td>"
+    )
