@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-EventShape = tuple[int | None | EllipsisType, ...]
+Size = int | EllipsisType | None
+EventShape = tuple[Size, ...]
 
 
 class Domain(abc.ABC):
@@ -33,8 +34,9 @@ class Domain(abc.ABC):
     restricts_values: ClassVar[bool] = True
     """Whether some floating-point values are outside; where not, no value is ever looked at."""
 
-    def __init__(self, *shape: int | EllipsisType | None) -> None:
-        self.shape: EventShape = shape or (...,)
+    def __init__(self, *shape: Size) -> None:
+        self.shape: Size = int | EllipsisType | None
+EventShape = tuple[Size, ...]
 
     @property
     def open_ended(self) -> bool:
@@ -166,7 +168,7 @@ class Interval(Domain):
     """
 
     def __init__(
-        self, low: float, high: float, *shape: int | EllipsisType | None, closed: bool = False
+        self, low: float, high: float, *shape: Size, closed: bool = False
     ) -> None:
         super().__init__(*shape)
         self.low, self.high, self.closed = float(low), float(high), closed

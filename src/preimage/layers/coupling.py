@@ -95,6 +95,6 @@ class Coupling(Bijection):
         if raw.shape != (batch, channels * count, *rest):
             raise ShapeError(
                 f"Coupling: the conditioner returned shape {tuple(raw.shape)}, wanted"
-                f" {(batch, channels * count, *rest)}: {count} parameters for each of {channels} moving channels"
+                f" {(batch, channels * count, *rest)}: {count} parameters for each of {channels} channels"
             )
         return raw.reshape(batch, channels, count, *rest).movedim(2, -1)  # (N, m, ..., count)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from types import EllipsisType
+from typing import cast
 
 from torch import Tensor
 from torch.distributions import Transform, constraints
 
 from preimage.bijection import Bijection
 from preimage.checks import Context
-from preimage.domains import Domain, Interval, Reals
+from preimage.domains import Domain, Interval, Reals, Size
 from preimage.errors import NotInvertibleError
 from preimage.functional.event import sum_event
 
@@ -49,12 +49,12 @@ class FromTransform(Bijection):
 
     def forward_and_log_det(self, x: Tensor, context: Context = None) -> tuple[Tensor, Tensor]:
         """Call the transform."""
-        y = self.transform(x)
+        y = cast(Tensor, self.transform(x))
         return y, sum_event(self.transform.log_abs_det_jacobian(x, y))
 
     def inverse_and_log_det(self, y: Tensor, context: Context = None) -> tuple[Tensor, Tensor]:
         """Call its inverse."""
-        x = self.transform.inv(y)
+        x = cast(Tensor, self.transform.inv(y))
         return x, -sum_event(self.transform.log_abs_det_jacobian(x, y))
 
 
@@ -63,7 +63,7 @@ def _domain(constraint: constraints.Constraint) -> Domain:
     inner = getattr(constraint, "base_constraint", constraint)
     low = float(getattr(inner, "lower_bound", float("-inf")))
     high = float(getattr(inner, "upper_bound", float("inf")))
-    shape: tuple[EllipsisType | None, ...] = (*[None] * constraint.event_dim, ...)
+    shape: tuple[Size, ...] = (*[None] * constraint.event_dim, ...)
     if low == float("-inf") and high == float("inf"):
         return Reals(*shape)
     return Interval(low, high, *shape)

@@ -37,8 +37,8 @@ def _mask(mask: Sequence[bool] | Tensor) -> Tensor:
     values = torch.as_tensor(mask)
     if values.dtype != torch.bool or values.dim() == 0 or values.all():
         raise ValueError(
-            "a coupling mask must be a bool tensor, True where x stays, with at least one False (where x moves);"
-            f" got {values.dtype} of shape {tuple(values.shape)}"
+            "a coupling mask must be a bool tensor, True where x stays and False where it moves, with at"
+            f" least one False; got {values.dtype} of shape {tuple(values.shape)}"
         )
     return values
 

@@ -46,7 +46,7 @@ def gradcheck(case: Case) -> None:
 
 @law("parameter gradients")
 def parameter_gradients(case: Case) -> None:
-    """Every parameter gets a gradient that is finite and not zero, from either direction, and the right one."""
+    """Every parameter gets a gradient that is finite, not zero, and right, from either direction."""
     if not any(parameter.requires_grad for parameter in case.layer.parameters()):
         return
     for name in ("forward", "inverse"):
@@ -62,17 +62,16 @@ def parameter_gradients(case: Case) -> None:
                 gradient is not None and gradient.isfinite().all(), f"{name}: gradient of {key} is not finite"
             )
             require(gradient is not None and gradient.any(), f"{name}: gradient of {key} is zero")
-            _compare_with_difference(fresh, run, value, name, key, parameter)
+            _compare_with_difference(fresh, run, value, parameter, f"{name}: gradient of {key}")
 
 
 @torch.no_grad()
-def _compare_with_difference(
-    case: Case, run: Run, value: Any, name: str, key: str, parameter: Tensor, step: float = 1e-6
-) -> None:
+def _compare_with_difference(case: Case, run: Run, value: Any, parameter: Tensor, what: str) -> None:
     """The derivative along the gradient's signs, against a central difference."""
     gradient = parameter.grad
     if gradient is None:
         return
+    step = 1e-6
     direction = gradient.sign()
     start = parameter.detach().clone()
     ends = []
@@ -81,7 +80,7 @@ def _compare_with_difference(
         ends.append(score(run, value, case.context))
     parameter.copy_(start)
     slope = (ends[0] - ends[1]) / (2 * step)
-    require_close(gradient.abs().sum(), slope, 1e-4 * case.tolerance, f"{name}: gradient of {key}")
+    require_close(gradient.abs().sum(), slope, 1e-4 * case.tolerance, what)
 
 
 @law("reversible gradients")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
+from torch import Tensor
 
 from preimage.checks import as_tuple
 from preimage.testing.case import Case, flat
@@ -44,10 +47,10 @@ def transform(case: Case) -> None:
         return
     transform = case.layer.as_transform(case.context, event_dim=case.x.dim() - 1)
     y, log_det = case.layer.forward_and_log_det(case.x, case.context)
-    mapped = transform(case.x)
+    mapped = cast(Tensor, transform(case.x))
     require(torch.equal(mapped, y), "transform(x) differs")
     require_close(transform.log_abs_det_jacobian(case.x, mapped), log_det, 1e-12, "log_abs_det_jacobian")
-    require_close(transform.inv(y), case.layer.inverse(y, case.context), 1e-12, "transform.inv")
+    require_close(cast(Tensor, transform.inv(y)), case.layer.inverse(y, case.context), 1e-12, "transform.inv")
     require(transform.forward_shape(case.x.shape) == y.shape, "forward_shape")
     require(transform.inverse_shape(y.shape) == case.x.shape, "inverse_shape")
     require(transform.inv.inv is transform, "transform.inv.inv is not transform")
