@@ -35,8 +35,7 @@ class Domain(abc.ABC):
     """Whether some floating-point values are outside; where not, no value is ever looked at."""
 
     def __init__(self, *shape: Size) -> None:
-        self.shape: Size = int | EllipsisType | None
-EventShape = tuple[Size, ...]
+        self.shape: EventShape = shape or (...,)
 
     @property
     def open_ended(self) -> bool:
@@ -167,9 +166,7 @@ class Interval(Domain):
         tensor([ True, False,  True])
     """
 
-    def __init__(
-        self, low: float, high: float, *shape: Size, closed: bool = False
-    ) -> None:
+    def __init__(self, low: float, high: float, *shape: Size, closed: bool = False) -> None:
         super().__init__(*shape)
         self.low, self.high, self.closed = float(low), float(high), closed
 
