@@ -1,1 +1,27 @@
-"""rules"""
+"""The inverse of every operation the library knows; importing this package registers them."""
+
+from preimage.inverse.rules import (
+    affine,
+    affine_inverse,
+    enclosed,
+    join,
+    pointwise,
+    pool,
+    reshape,
+    saturated,
+    saturation,
+    turning,
+)
+
+__all__ = [
+    "affine",
+    "affine_inverse",
+    "enclosed",
+    "join",
+    "pointwise",
+    "pool",
+    "reshape",
+    "saturated",
+    "saturation",
+    "turning",
+]

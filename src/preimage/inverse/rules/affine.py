@@ -124,9 +124,8 @@ def batch_norm(graph: Graph, node: Node) -> Affine:
         argument(graph, node, position, name)
         for position, name in enumerate(("weight", "bias", "running_mean", "running_var"), start=1)
     )
-    return maps.BatchNorm(
-        source_shape(graph, node), mean, variance, weight, bias, argument(graph, node, 7, "eps")
-    )
+    eps = argument(graph, node, 7, "eps")
+    return maps.BatchNorm(source_shape(graph, node), mean, variance, weight, bias, eps=eps)
 
 
 @register_affine("pad", "constant_pad_nd", role=Role.PADDING)

@@ -1,0 +1,132 @@
+"""From a network to its inverse, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from preimage.capture.export import capture
+from preimage.capture.graph import Graph
+from preimage.capture.taps import TapLike, resolve_tap
+from preimage.errors import UnknownTapError
+from preimage.inverse import rules as rules  # importing registers them
+from preimage.inverse.calibrate import Decoder, DecoderFit
+from preimage.inverse.calibration import Calibration
+from preimage.inverse.checks import check_example
+from preimage.inverse.inverse import Inverse
+from preimage.inverse.plan import plan
+
+Taps = Iterable[str] | Mapping[str, str | TapLike]
+Progress = Callable[[str, int, int], None]
+"""Called with a stage, the steps done and the steps in all."""
+
+
+def invert(
+    model: nn.Module,
+    example: Tensor | tuple[Tensor, ...],
+    calibration: Tensor | Calibration | None = None,
+    *,
+    taps: Taps | None = None,
+    progress: Progress | None = None,
+) -> Inverse:
+    """Turn a network into its inverse: exact where possible, least squares or calibrated where not.
+
+    Data-free, the network's own operations are inverted region by region: linear maps by their pseudo-inverse,
+    saturated ones from their unsaturated outputs, residual blocks as equations. With calibration data, a linear
+    minimum mean-square decoder is fitted in closed form for each tap. The network is not changed.
+
+    Args:
+        model: any ``nn.Module`` in evaluation mode whose forward pass can be exported.
+        example: one input ``(N, *event)``, or a tuple for several inputs; only shapes matter.
+        calibration: inputs ``(N, *event)`` whose statistics the decoders use, or a ``Calibration`` that also says
+            which inputs share a source.
+        taps: names, or label -> name, of the values from which inversions will start: values of the graph or
+            module paths. All cut points of the network by default.
+        progress: called while calibrating with (stage, done, total).
+
+    Returns:
+        The inverse: ``inverse(y, tap=...)``, ``inverse.solve(...)``, ``inverse.report``.
+
+    Raises:
+        NotInvertibleError: when the network is in training mode.
+        CaptureError: when it cannot be captured.
+        UnknownTapError: when a tap does not exist.
+        ShapeError: for an unusable example or calibration set.
+
+    Cost:
+        One traced forward pass; with calibration, one forward pass over the data and one small linear system
+        for each tap.
+
+    Example:
+        >>> import torch, preimage as pi
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.LeakyReLU(0.3), torch.nn.Linear(3, 2))
+        >>> inverse = pi.invert(net, torch.zeros(1, 4))
+        >>> y = torch.tensor([[1.0, -2.0]])
+        >>> torch.allclose(net(inverse(y)), y, atol=1e-4)  # a preimage of y, one of many
+        True
+    """
+    check_example(example)
+    graph = capture(model, example)
+    names = _names(graph, taps)
+    decoders: dict[str, Decoder] = {}
+    if calibration is not None:
+        data = calibration if isinstance(calibration, Calibration) else Calibration(calibration)
+        decoders = calibrate(graph, names, data, progress)
+    return Inverse(graph, names, decoders)
+
+
+def _names(graph: Graph, taps: Taps | None) -> dict[str, str]:
+    if taps is None:
+        return cut_points(graph)
+    pairs = taps.items() if isinstance(taps, Mapping) else ((tap, tap) for tap in taps)
+    return {label: resolve_tap(graph, tap) for label, tap in pairs}
+
+
+def cut_points(graph: Graph) -> dict[str, str]:
+    """Values through which everything passes and at which a step of the plan ends, shallow to deep."""
+    if len(graph.outputs) != 1 or len(graph.inputs) != 1:
+        return {name: name for name in graph.outputs}
+    names = [region.targets[0] for region in reversed(plan(graph, graph.outputs).regions) if len(region.targets) == 1]
+    passed = [name for name in names if name in graph.dominators[graph.outputs[0]]]
+    return {_label(graph, name): name for name in dict.fromkeys(passed)}
+
+
+def _label(graph: Graph, name: str) -> str:
+    """The module path where it means this value alone, else the value's own name."""
+    for path in graph.by_name[name].stack:
+        try:
+            if path and resolve_tap(graph, path.split("@", maxsplit=1)[0]) == name:
+                return path.split("@", maxsplit=1)[0]
+        except UnknownTapError:
+            continue
+    return name
+
+
+def calibrate(
+    graph: Graph, names: Mapping[str, str], data: Calibration, progress: Progress | None = None
+) -> dict[str, Decoder]:
+    """Fit a decoder for each tap in one pass over the data.
+
+    Args:
+        graph: the captured network.
+        names: label -> value name.
+        data: inputs and their groups.
+        progress: called with (stage, done, total).
+    """
+    fits = {label: DecoderFit(graph.input_shapes[0], graph.shape(name)) for label, name in names.items()}
+    features = Inverse(graph, names).features
+    for done, (x, groups) in enumerate(data):
+        if progress is not None:
+            progress("statistics", done, len(data))
+        values = features(x)
+        for label, fit in fits.items():
+            fit.update(x, values[label], groups)
+    decoders = {}
+    with torch.no_grad():
+        for done, (label, fit) in enumerate(fits.items()):
+            if progress is not None:
+                progress("decoders", done, len(fits))
+            decoders[label] = fit.solve()
+    return decoders

@@ -1,0 +1,119 @@
+"""Affine regions without a saturation: the pseudo-inverse, steered by the prior where numbers were lost."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from preimage.capture.graph import Graph
+from preimage.certificate import Certificate
+from preimage.inverse.determinant import log_abs_det
+from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.linear import Affine, AffineComposition, Scale
+from preimage.inverse.prior import Prior
+from preimage.inverse.registry import Site, Solved, register_inverse
+from preimage.inverse.roles import saturation_bounds
+from preimage.inverse.rules.affine import affine_of
+from preimage.inverse.solvers import PseudoInverse, pseudo_inverse
+
+PROJECTIONS = 12
+"""Alternations between the equations and the range of the layer before; each costs two products."""
+
+
+@register_inverse("preimage::affine", guarantee=Guarantee.EXACT)
+def affine(site: Site, y: Tensor) -> Solved:
+    """x = mean + S (A S)^+ (y - A mean - b): closest to the prior in its own metric; plain A^+ when x is determined."""
+    solver = prepared(site, None)
+    facts = solver.facts
+    if facts.guarantee in ("exact", "left"):
+        solution = solver(y)
+        return Solved(solution.x, _log_det(site, solver, y), folded(solution.certificate, site, y))
+    prior = None if site.context is None else site.context.prior(site.source)
+    x = solver.solve(y) if prior is None else _towards(site, y, prior)
+    certainty = 0.0 if facts.rank is None else min(1.0, facts.rank / max(1, facts.in_size))
+    return Solved(x, exact=min(certainty, 1.0 - 1e-9))
+
+
+def prepared(site: Site, prior: Prior | None) -> PseudoInverse:
+    """The factorised pseudo-inverse of a region, made once for each state of the parameters."""
+
+    def build() -> PseudoInverse:
+        return pseudo_inverse(whitened(affine_of(site.graph, site.nodes), prior))
+
+    if site.context is None:
+        return build()
+    key = ("pseudo-inverse", site.source, site.node.name, prior is not None)
+    return site.context.prepared(key, site.context.versions, build)
+
+
+def whitened(affine: Affine, prior: Prior | None) -> Affine:
+    """The map as a function of u, where x = mean + spread u; the mean is taken care of by the caller."""
+    if prior is None:
+        return affine
+    return AffineComposition([Scale(prior.spread.clamp_min(1e-6), affine.in_shape), affine])
+
+
+def _towards(site: Site, y: Tensor, prior: Prior) -> Tensor:
+    """The solution nearest to the prior mean, pulled into the range of the layer before it."""
+    solver, map_ = prepared(site, prior), affine_of(site.graph, site.nodes)
+    mean, spread = prior.mean.to(y).expand(site.shape), prior.spread.clamp_min(1e-6).to(y)
+    low, high = source_range(site.graph, site.source)
+    forward = map_.apply(torch.zeros(1, *map_.in_shape, dtype=y.dtype, device=y.device))
+
+    def closest(point: Tensor) -> Tensor:
+        return point + spread * solver.solve(y - map_.apply(point) + forward)
+
+    x = closest(mean.expand(y.shape[0], *site.shape))
+    if low == -float("inf") and high == float("inf"):
+        return x
+    for _ in range(PROJECTIONS):
+        x = closest(x.clamp(low, high))
+    return x
+
+
+def source_range(graph: Graph, name: str) -> tuple[float, float]:
+    """Interval in which a value must lie because of the activation that made it."""
+    node = graph.by_name.get(name)
+    if node is None:
+        return -float("inf"), float("inf")
+    return saturation_bounds(node) or _RANGES.get(node.operation, (-float("inf"), float("inf")))
+
+
+_RANGES = {
+    "sigmoid": (0.0, 1.0),
+    "hardsigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "softmax": (0.0, 1.0),
+    "softplus": (0.0, float("inf")),
+    "exp": (0.0, float("inf")),
+}
+
+
+def folded(certificate: Certificate, site: Site, y: Tensor) -> Certificate:
+    """One row per sample, where the network had folded other axes into the batch."""
+    fold = site.graph.by_name[site.target].fold if site.target in site.graph.by_name else 1
+    if fold == 1:
+        return certificate
+
+    def worst(rows: Tensor) -> Tensor:
+        return rows.view(-1, fold).amax(1)
+
+    return Certificate(
+        residual=worst(certificate.residual),
+        converged=certificate.converged.view(-1, fold).all(1),
+        iterations=worst(certificate.iterations),
+        condition=worst(certificate.condition),
+        nullity=worst(certificate.nullity),
+        domain_violation=worst(certificate.domain_violation),
+        message=certificate.message,
+    )
+
+
+def _log_det(site: Site, solver: PseudoInverse, y: Tensor) -> Tensor | None:
+    if solver.facts.guarantee != "exact":
+        return None
+    total = log_abs_det(affine_of(site.graph, site.nodes).linear)
+    if total is None:
+        return None
+    fold = site.graph.by_name[site.target].fold
+    return (-total * fold).to(y).expand(y.shape[0] // fold)
