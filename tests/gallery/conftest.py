@@ -79,3 +79,8 @@ def job(network):
         {"shallow": "first", "deep": "second"},
         calibration={"pictures": ["lake", "wood"]},
     )
+
+
+@pytest.fixture
+def engine_class():
+    return FakeEngine

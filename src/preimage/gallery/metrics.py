@@ -142,6 +142,6 @@ def _window_mean(x: Tensor) -> Tensor:
     taps = [math.exp(-(offset**2) / (2 * 1.5**2)) for offset in range(-5, 6)]
     window = torch.tensor(taps, dtype=x.dtype, device=x.device)
     window = window / window.sum()
-    channels = x.shape[1]
-    rows = functional.conv2d(x, window.view(1, 1, 11, 1).expand(channels, 1, 11, 1), groups=channels)
-    return functional.conv2d(rows, window.view(1, 1, 1, 11).expand(channels, 1, 1, 11), groups=channels)
+    planes = x.flatten(0, 1)[:, None]  # (N C, 1, H, W)
+    means = functional.conv2d(functional.conv2d(planes, window.view(1, 1, 11, 1)), window.view(1, 1, 1, 11))
+    return means.view(*x.shape[:2], *means.shape[2:])

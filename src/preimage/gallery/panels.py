@@ -78,7 +78,7 @@ def _strip_head(depth: Depth, index: int) -> str:
 def _strip_row(record: Record, measurement: Measurement, name: str, row: str) -> str:
     places = [(name, depth, row) for depth in record.depths]
     cells = "".join(_strip_cell(record, measurement, place, i) for i, place in enumerate(places))
-    return f'<tr><th scope="row" class="mode {STYLES[row]}">{row}</th>{cells}</tr>\n'
+    return f'<tr><th scope="row" class="mode {STYLES[row]}">{row.split(maxsplit=1)[0]}</th>{cells}</tr>\n'
 
 
 def _strip_cell(record: Record, measurement: Measurement, place: Place, index: int) -> str:

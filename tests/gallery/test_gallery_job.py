@@ -1,0 +1,285 @@
+"""The whole gallery on a fake engine: what is written, what is flagged, what is never lost."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from preimage import gallery
+from preimage.errors import OutputError, PictureError
+
+
+class Steps(gallery.Progress):
+    def __init__(self, fail_at=None):
+        self.stages, self.done, self.closed, self.fail_at = [], 0, False, fail_at
+
+    def stage(self, name, steps):
+        self.stages.append((name, steps))
+
+    def step(self, label=""):
+        self.done += 1
+        if self.done == self.fail_at:
+            raise KeyboardInterrupt
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def record(engine, job, tmp_path):
+    return gallery.run(engine, job, tmp_path / "out")
+
+
+def test_every_picture_tap_and_mode_has_a_cell(record):
+    seen = {(c.picture, c.tap, c.mode) for c in record.cells}
+    wanted = {(p, t, m) for p in ("sea <1>", "hill") for t in ("shallow", "deep") for m in gallery.MODES}
+    assert seen == wanted
+    assert len(record.cells) == len(wanted)
+    assert len(record.yardsticks) == 2 * 2 * 2
+
+
+def test_numbers_are_those_of_the_metrics(engine, job, record):
+    x = torch.stack([job.network.preprocess(p) for p in job.pictures.values()])
+    unit = job.network.preprocessing.to_unit(x)
+    y = engine.features(x, ["second"])["second"]
+    answer, _ = engine.calibrated(y, tap="second")
+    back = job.network.preprocessing.to_unit(answer)
+    cells = [record.cell(p, "deep", "calibrated").score for p in job.pictures]
+    assert [c.psnr for c in cells] == pytest.approx(gallery.psnr(unit, back).tolist(), rel=1e-5)
+    assert [c.ssim for c in cells] == pytest.approx(gallery.ssim(unit, back).tolist(), rel=1e-4)
+    errors = gallery.feature_error(engine.features(answer, ["second"])["second"], y)
+    assert [c.feature_error for c in cells] == pytest.approx(errors.tolist(), rel=1e-4)
+    away = (unit - back).flatten(1).norm(dim=1) / (unit[0] - unit[1]).norm()
+    assert [c.picture_error for c in cells] == pytest.approx(away.tolist(), rel=1e-4)
+
+
+def test_report_is_strict_json_with_a_schema(record, tmp_path):
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    report = json.loads((tmp_path / "out/report.json").read_text(), parse_constant=refuse)
+    assert report["schema"] == gallery.SCHEMA
+    assert report["depths"][1]["shape"] == [8, 8, 8]
+    assert report["depths"][1]["ratio"] == pytest.approx(8 * 8 * 8 / (3 * 32 * 32))
+    assert len(report["cells"]) == 12
+    assert report["ledger"] == [{"name": "conv", "guarantee": "right inverse"}]
+    assert report["summary"][0]["refined"]["converged"] == 2
+    assert report["summary"][0]["data-free"]["converged"] == 0
+
+
+def test_page_is_whole_and_asks_the_network_for_nothing(record, tmp_path):
+    text = (tmp_path / "out/index.html").read_text(encoding="utf-8")
+    assert "$" not in re.sub(r"base64,[\w+/=]*|\$\{|<script>.*</script>", "", text, flags=re.S)
+    assert not re.findall(
+        r"(?:src|href|url)\s*[=(]\s*[\"']?(?!data:|small\.src)[\w./:]", text.split("<script>")[0]
+    )
+    assert "http" not in re.sub(r"http-equiv", "", text)
+    assert "sea &lt;1&gt;" in text
+    assert "sea <1>" not in text
+
+    class Balanced(HTMLParser):
+        void = frozenset({"meta", "img", "br", "input", "link", "line", "circle", "polyline"})
+
+        def __init__(self):
+            super().__init__()
+            self.open = []
+
+        def handle_starttag(self, tag, attrs):
+            if tag not in self.void:
+                self.open.append(tag)
+
+        def handle_endtag(self, tag):
+            assert tag in self.void or self.open.pop() == tag
+
+    parser = Balanced()
+    parser.feed(text)
+    assert parser.open == []
+
+
+def test_failed_certificates_are_flagged_and_good_ones_are_not(record, tmp_path):
+    text = (tmp_path / "out/index.html").read_text(encoding="utf-8")
+    cells = re.findall(r'<td data-row="([\w-]+)" data-depth="\d">(.*?)</td>', text, flags=re.S)
+    assert cells
+    for row, content in cells:
+        assert ("⚑" in content) == (row in ("data-free", "calibrated"))
+
+
+def test_refusal_is_shown_not_hidden(engine_class, model, job, tmp_path):
+    engine = engine_class(model, ("first", "second"), refuses=("second",))
+    record = gallery.run(engine, job, tmp_path / "out")
+    cell = record.cell("hill", "deep", "calibrated")
+    assert cell.score is None
+    assert not cell.converged
+    assert "no calibration" in cell.message
+    text = (tmp_path / "out/index.html").read_text(encoding="utf-8")
+    assert "no calibration &lt;for&gt; second" in text
+    summary = record.summary()[1]
+    assert summary["calibrated"]["psnr"] is None
+    assert summary["data-free"]["psnr"] is not None
+
+
+def test_an_answer_that_is_not_finite_has_no_score(engine_class, model, job, tmp_path):
+    class Broken(engine_class):
+        def data_free(self, y, *, tap):
+            x, certificate = super().data_free(y, tap=tap)
+            return x * float("nan"), certificate
+
+    record = gallery.run(Broken(model, ("first", "second")), job, tmp_path / "out")
+    assert record.cell("hill", "deep", "data-free").score is None
+    assert record.cell("hill", "deep", "refined").score is not None
+
+
+def test_refinement_starts_from_a_proven_answer(engine_class, model, job, tmp_path):
+    starts = []
+
+    class Proven(engine_class):
+        def data_free(self, y, *, tap):
+            x = self._enlarged(y, 0.7)
+            return x, self._certificate(y, 1e-7)
+
+        def solve(self, y, *, tap, tol, start, max_products):
+            starts.append(float((start - self._enlarged(y, 0.0)).mean()))
+            return super().solve(y, tap=tap, tol=tol, start=start, max_products=max_products)
+
+    gallery.run(Proven(model, ("first", "second")), job, tmp_path / "out")
+    assert starts == pytest.approx([0.7] * 4, abs=1e-5)
+
+
+def test_sheets_and_strip_are_pictures(record, tmp_path):
+    names = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert names == ["ghosts.png", "index.html", "report.json", "sheet-01-sea__1_.png", "sheet-02-hill.png"]
+    with Image.open(tmp_path / "out/ghosts.png") as strip:
+        assert strip.width > 2 * strip.height
+        assert np.asarray(strip).std() > 20
+
+
+def test_progress_tells_every_stage(engine, job, tmp_path):
+    progress = Steps()
+    gallery.run(engine, job, tmp_path / "out", progress)
+    assert progress.stages == [("inverting", 4), ("writing", 5)]
+    assert progress.done == 9
+    assert progress.closed
+
+
+@pytest.mark.parametrize("when", [2, 6, 9])
+def test_an_interrupt_leaves_nothing_half_written(engine, job, tmp_path, when):
+    progress = Steps(fail_at=when)
+    with pytest.raises(KeyboardInterrupt):
+        gallery.run(engine, job, tmp_path / "out", progress)
+    assert list(tmp_path.iterdir()) == []
+    assert progress.closed
+
+
+def test_an_interrupt_keeps_the_earlier_report(engine, job, tmp_path):
+    gallery.run(engine, job, tmp_path / "out")
+    before = (tmp_path / "out/report.json").read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        gallery.run(engine, job, tmp_path / "out", Steps(fail_at=7))
+    assert (tmp_path / "out/report.json").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_earlier_report_is_replaced(engine, job, tmp_path):
+    for _ in range(2):
+        gallery.run(engine, job, tmp_path / "deep/er/out")
+    assert [p.name for p in (tmp_path / "deep/er").iterdir()] == ["out"]
+
+
+def test_other_peoples_files_are_not_touched(engine, job, tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    progress = Steps()
+    with pytest.raises(OutputError, match="not an earlier report"):
+        gallery.run(engine, job, tmp_path, progress)
+    assert progress.stages == []
+    assert (tmp_path / "letter.txt").read_text() == "dear"
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written(engine, job, tmp_path, place):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="folder"):
+        gallery.run(engine, job, tmp_path / place)
+
+
+def test_a_folder_without_permission(engine, job):
+    place = Path("/proc/report")
+    if not place.parent.is_dir():
+        pytest.skip("needs a file system that refuses everybody")
+    with pytest.raises(OutputError, match="cannot be written"):
+        gallery.run(engine, job, place)
+
+
+def test_no_picture(engine, network, tmp_path):
+    with pytest.raises(PictureError, match="at least one"):
+        gallery.run(engine, gallery.Job(network, {}, {"shallow": "first"}), tmp_path / "out")
+
+
+def test_one_picture_has_no_normalised_error(engine, job, tmp_path):
+    one = gallery.Job(job.network, {"hill": job.pictures["hill"]}, job.taps)
+    record = gallery.run(engine, one, tmp_path / "out")
+    assert record.distance is None
+    assert record.cell("hill", "deep", "refined").score.picture_error is None
+
+
+class TestCrops:
+    def test_groups_keep_pictures_together(self, job):
+        x, groups = gallery.crops(job.pictures, job.network.preprocessing, each=4)
+        assert x.shape == (8, 3, 32, 32)
+        assert groups == ("sea <1>",) * 4 + ("hill",) * 4
+
+    def test_the_first_is_the_whole_centre_and_the_rest_differ(self, job):
+        x, _ = gallery.crops(job.pictures, job.network.preprocessing, each=3)
+        assert torch.equal(x[0], job.network.preprocess(job.pictures["sea <1>"]))
+        assert not torch.equal(x[0], x[1])
+
+    def test_reproducible(self, job):
+        first, _ = gallery.crops(job.pictures, job.network.preprocessing, each=3)
+        again, _ = gallery.crops(job.pictures, job.network.preprocessing, each=3)
+        assert torch.equal(first, again)
+
+    def test_no_picture(self, job):
+        with pytest.raises(PictureError, match="at least one"):
+            gallery.crops({}, job.network.preprocessing)
+
+
+class TestProgress:
+    class Terminal(list):
+        def write(self, words):
+            self.append(words)
+
+        def flush(self):
+            pass
+
+        def isatty(self):
+            return True
+
+    def test_bar_on_a_terminal(self):
+        terminal = self.Terminal()
+        progress = gallery.progress_on(terminal)
+        progress.stage("inverting", 2)
+        progress.step("stem")
+        progress.step("head")
+        progress.close()
+        shown = "".join(terminal)
+        assert "inverting: head" in shown
+        assert "2/2" in shown
+        assert "left" in shown
+
+    def test_lines_tell_the_time_left(self, monkeypatch):
+        clock = iter(range(0, 1000, 6))
+        monkeypatch.setattr("preimage.gallery.progress.time.monotonic", lambda: next(clock))
+        terminal = self.Terminal()
+        progress = gallery.Lines(terminal)
+        progress.stage("inverting", 4)
+        for label in ("a", "b", "c", "d"):
+            progress.step(label)
+        assert terminal == [
+            "inverting: 4 steps\n",
+            "inverting: 2/4 b, about 12 s left\n",
+            "inverting: 4/4 d, about 0 s left\n",
+        ]
