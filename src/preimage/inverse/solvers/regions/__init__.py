@@ -1,0 +1,5 @@
+"""Routes for an affine map followed by a saturation, one structure a file."""
+
+from preimage.inverse.solvers.regions.per_position import PerPosition
+
+__all__ = ["PerPosition"]

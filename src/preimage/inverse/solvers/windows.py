@@ -1,0 +1,89 @@
+"""A convolution or dense map seen as one small matrix that acts on every window."""
+
+from __future__ import annotations
+
+import math
+from typing import final
+
+import torch
+from torch import Tensor
+
+from preimage.errors import NotInvertibleError
+from preimage.inverse.linear.base import LinearMap
+from preimage.inverse.linear.convolution import Convolution
+from preimage.inverse.linear.dense import Dense
+from preimage.inverse.linear.reshape import Permute
+
+
+@final
+class Windows:
+    """z at a position = matrix @ (the window of x at that position), per group of channels.
+
+    Systems are stored as ``(groups, B, size)`` with B = N * positions, the batch outermost.
+
+    Args:
+        linear: a Convolution or a Dense map.
+
+    Raises:
+        NotInvertibleError: for any other map.
+    """
+
+    def __init__(self, linear: LinearMap) -> None:
+        if isinstance(linear, Dense):
+            lead = linear.in_shape[:-1]
+            self.groups, self.positions = 1, lead
+            self._weight = linear.weight
+            axes = tuple(range(len(lead)))
+            self._unfold: LinearMap = Permute(linear.in_shape, (len(lead), *axes))
+            self._channels_last = True
+        elif isinstance(linear, Convolution):
+            self.groups, self.positions = linear.groups, linear.out_shape[1:]
+            self._weight = linear.weight
+            self._unfold = unfolding(linear)
+            self._channels_last = False
+        else:
+            raise NotInvertibleError(f"{linear} has no windows")
+        self.out_shape = linear.out_shape
+
+    @property
+    def matrix(self) -> Tensor:
+        """``(groups, rows, unknowns)`` in float64."""
+        weight = self._weight.detach().double()
+        return weight.reshape(self.groups, weight.shape[0] // self.groups, -1)
+
+    def outputs(self, y: Tensor) -> Tensor:
+        """``(N, *out_shape)`` to ``(groups, B, rows)``."""
+        return self._systems(y.movedim(-1, 1) if self._channels_last else y)
+
+    def inputs(self, x: Tensor) -> Tensor:
+        """``(N, *in_shape)`` to the windows ``(groups, B, unknowns)``; zeros outside of x."""
+        return self._systems(self._unfold.apply(x))
+
+    def scatter(self, windows: Tensor, batch: int) -> Tensor:
+        """The adjoint of ``inputs``: add the windows up, ``(groups, B, unknowns)`` to ``(N, *in_shape)``."""
+        channels = self.groups * windows.shape[-1]
+        values = windows.view(self.groups, batch, -1, windows.shape[-1]).permute(1, 0, 3, 2)
+        return self._unfold.adjoint(values.reshape(batch, channels, *self.positions))
+
+    def per_position(self, values: Tensor, batch: int) -> Tensor:
+        """``(B,)`` to ``(N, *positions)``."""
+        return values.reshape(batch, *self.positions)
+
+    def _systems(self, values: Tensor) -> Tensor:
+        batch = values.shape[0]
+        flat = values.reshape(batch, self.groups, values.shape[1] // self.groups, math.prod(self.positions))
+        return flat.permute(1, 0, 3, 2).reshape(self.groups, -1, flat.shape[2])
+
+
+def unfolding(convolution: Convolution) -> Convolution:
+    """The convolution that copies every window: channel i and tap t of the window become channel i taps + t."""
+    taps, channels = math.prod(convolution.kernel), convolution.in_shape[0]
+    one_hot = torch.eye(taps, device=convolution.weight.device).view(taps, 1, *convolution.kernel)
+    return Convolution(
+        one_hot.repeat(channels, *[1] * (one_hot.dim() - 1)),
+        convolution.in_shape,
+        convolution.stride,
+        convolution.padding,
+        dilation=convolution.dilation,
+        groups=channels,
+    )
