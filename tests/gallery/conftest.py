@@ -13,21 +13,30 @@ from preimage.errors import NotInvertibleError
 from preimage.gallery import Job
 from preimage.zoo import Network, Preprocessing
 
+TAPS = {"shallow": "first", "deep": "second"}
+
+
+class FakeLedger:
+    def to_dict(self):
+        return {"rows": [{"name": "conv", "guarantee": "right inverse"}]}
+
+    def __str__(self):
+        return "region <conv>: right inverse"
+
 
 class FakeEngine:
     """Brings the picture back by enlarging the features; refuses where it is told to."""
 
-    def __init__(self, model, taps, refuses=()):
+    def __init__(self, model, taps=TAPS, refuses=()):
         self.model, self.taps, self.refuses = model, taps, refuses
-        rows = [{"name": "conv", "guarantee": "right inverse"}]
-        self.report = SimpleNamespace(to_dict=lambda: {"rows": rows})
+        self.report = SimpleNamespace(ledger=FakeLedger())
 
     def features(self, x, taps):
         values = {}
         for name, layer in self.model.named_children():
             x = layer(x)
             values[name] = x
-        return {tap: values[tap] for tap in taps}
+        return {tap: values[self.taps[tap]] for tap in taps}
 
     def data_free(self, y, *, tap):
         return self._enlarged(y, 0.1), self._certificate(y, 0.5)
@@ -66,7 +75,7 @@ def network(model):
 
 @pytest.fixture
 def engine(model):
-    return FakeEngine(model, ("first", "second"))
+    return FakeEngine(model, TAPS)
 
 
 @pytest.fixture
@@ -76,7 +85,7 @@ def job(network):
     return Job(
         network,
         pictures,
-        {"shallow": "first", "deep": "second"},
+        ("shallow", "deep"),
         calibration={"pictures": ["lake", "wood"]},
     )
 

@@ -46,13 +46,13 @@ def test_every_picture_tap_and_mode_has_a_cell(record):
 def test_numbers_are_those_of_the_metrics(engine, job, record):
     x = torch.stack([job.network.preprocess(p) for p in job.pictures.values()])
     unit = job.network.preprocessing.to_unit(x)
-    y = engine.features(x, ["second"])["second"]
-    answer, _ = engine.calibrated(y, tap="second")
+    y = engine.features(x, ["deep"])["deep"]
+    answer, _ = engine.calibrated(y, tap="deep")
     back = job.network.preprocessing.to_unit(answer)
     cells = [record.cell(p, "deep", "calibrated").score for p in job.pictures]
     assert [c.psnr for c in cells] == pytest.approx(gallery.psnr(unit, back).tolist(), rel=1e-5)
     assert [c.ssim for c in cells] == pytest.approx(gallery.ssim(unit, back).tolist(), rel=1e-4)
-    errors = gallery.feature_error(engine.features(answer, ["second"])["second"], y)
+    errors = gallery.feature_error(engine.features(answer, ["deep"])["deep"], y)
     assert [c.feature_error for c in cells] == pytest.approx(errors.tolist(), rel=1e-4)
     away = (unit - back).flatten(1).norm(dim=1) / (unit[0] - unit[1]).norm()
     assert [c.picture_error for c in cells] == pytest.approx(away.tolist(), rel=1e-4)
@@ -67,7 +67,7 @@ def test_report_is_strict_json_with_a_schema(record, tmp_path):
     assert report["depths"][1]["shape"] == [8, 8, 8]
     assert report["depths"][1]["ratio"] == pytest.approx(8 * 8 * 8 / (3 * 32 * 32))
     assert len(report["cells"]) == 12
-    assert report["ledger"] == [{"name": "conv", "guarantee": "right inverse"}]
+    assert report["ledger"]["rows"] == [{"name": "conv", "guarantee": "right inverse"}]
     assert report["summary"][0]["refined"]["converged"] == 2
     assert report["summary"][0]["data-free"]["converged"] == 0
 
@@ -81,6 +81,7 @@ def test_page_is_whole_and_asks_the_network_for_nothing(record, tmp_path):
     assert "http" not in re.sub(r"http-equiv", "", text)
     assert "sea &lt;1&gt;" in text
     assert "sea <1>" not in text
+    assert "region &lt;conv&gt;: right inverse" in text
 
     class Balanced(HTMLParser):
         void = frozenset({"meta", "img", "br", "input", "link", "line", "circle", "polyline"})
@@ -110,14 +111,14 @@ def test_failed_certificates_are_flagged_and_good_ones_are_not(record, tmp_path)
 
 
 def test_refusal_is_shown_not_hidden(engine_class, model, job, tmp_path):
-    engine = engine_class(model, ("first", "second"), refuses=("second",))
+    engine = engine_class(model, refuses=("deep",))
     record = gallery.run(engine, job, tmp_path / "out")
     cell = record.cell("hill", "deep", "calibrated")
     assert cell.score is None
     assert not cell.converged
     assert "no calibration" in cell.message
     text = (tmp_path / "out/index.html").read_text(encoding="utf-8")
-    assert "no calibration &lt;for&gt; second" in text
+    assert "no calibration &lt;for&gt; deep" in text
     summary = record.summary()[1]
     assert summary["calibrated"]["psnr"] is None
     assert summary["data-free"]["psnr"] is not None
@@ -129,7 +130,7 @@ def test_an_answer_that_is_not_finite_has_no_score(engine_class, model, job, tmp
             x, certificate = super().data_free(y, tap=tap)
             return x * float("nan"), certificate
 
-    record = gallery.run(Broken(model, ("first", "second")), job, tmp_path / "out")
+    record = gallery.run(Broken(model), job, tmp_path / "out")
     assert record.cell("hill", "deep", "data-free").score is None
     assert record.cell("hill", "deep", "refined").score is not None
 
@@ -146,7 +147,7 @@ def test_refinement_starts_from_a_proven_answer(engine_class, model, job, tmp_pa
             starts.append(float((start - self._enlarged(y, 0.0)).mean()))
             return super().solve(y, tap=tap, tol=tol, start=start, max_products=max_products)
 
-    gallery.run(Proven(model, ("first", "second")), job, tmp_path / "out")
+    gallery.run(Proven(model), job, tmp_path / "out")
     assert starts == pytest.approx([0.7] * 4, abs=1e-5)
 
 
@@ -216,7 +217,7 @@ def test_a_folder_without_permission(engine, job):
 
 def test_no_picture(engine, network, tmp_path):
     with pytest.raises(PictureError, match="at least one"):
-        gallery.run(engine, gallery.Job(network, {}, {"shallow": "first"}), tmp_path / "out")
+        gallery.run(engine, gallery.Job(network, {}, ("shallow",)), tmp_path / "out")
 
 
 def test_one_picture_has_no_normalised_error(engine, job, tmp_path):

@@ -15,23 +15,23 @@ class Engine(Protocol):
 
     @property
     def report(self) -> Any:
-        """The ledger; ``str()`` prints it, ``to_dict()`` gives its rows."""
+        """Its ``ledger`` prints with ``str()`` and gives plain data with ``to_dict()``."""
         ...
 
     def features(self, x: Tensor, taps: Sequence[str]) -> Mapping[str, Tensor]:
         """Forward values at the taps."""
         ...
 
-    def data_free(self, y: Tensor, *, tap: str) -> tuple[Tensor, Certificate]:
+    def data_free(self, y: Any, tap: Any = None) -> tuple[Any, Certificate]:
         """One-shot inverse that has seen no data."""
         ...
 
-    def calibrated(self, y: Tensor, *, tap: str) -> tuple[Tensor, Certificate]:
+    def calibrated(self, y: Any, tap: Any = None) -> tuple[Any, Certificate]:
         """One-shot inverse estimated from data."""
         ...
 
     def solve(
         self, y: Tensor, *, tap: str, tol: float, start: Tensor | None, max_products: int
-    ) -> tuple[Tensor, Certificate]:
+    ) -> tuple[Any, Certificate]:
         """Refined inverse, from a start."""
         ...

@@ -34,14 +34,14 @@ class Job:
     Args:
         network: the network, with its preprocessing.
         pictures: name to array ``(H, W, 3)`` of uint8.
-        taps: label to the name that the engine knows, shallow to deep.
+        taps: labels of the engine's taps, shallow to deep.
         effort: of the refined column.
         calibration: what the engine was calibrated on, for the record.
     """
 
     network: Network
     pictures: Mapping[str, NDArray[np.uint8]]
-    taps: Mapping[str, str]
+    taps: Sequence[str]
     effort: Effort = field(default_factory=Effort)
     calibration: Mapping[str, Any] = field(default_factory=dict)
 
@@ -96,8 +96,8 @@ def _measured(engine: Engine, job: Job, progress: Progress) -> tuple[Record, Mea
         cells=tuple(measurement.cells),
         yardsticks=tuple(measurement.yardsticks),
         distance=measurement.distance,
-        ledger=_ledger_rows(engine.report),
-        ledger_text=str(engine.report),
+        ledger=engine.report.ledger.to_dict(),
+        ledger_text=str(engine.report.ledger),
         calibration=dict(job.calibration),
         environment=_environment(job, time.perf_counter() - begun),
     )
@@ -105,10 +105,9 @@ def _measured(engine: Engine, job: Job, progress: Progress) -> tuple[Record, Mea
 
 
 def _depths(engine: Engine, job: Job, x: Tensor) -> tuple[Depth, ...]:
-    values = engine.features(x[None], taps=list(job.taps.values()))
+    values = engine.features(x[None], taps=job.taps)
     return tuple(
-        Depth(label, name, tuple(values[name].shape[1:]), values[name].numel() / x.numel())
-        for label, name in job.taps.items()
+        Depth(tap, tuple(values[tap].shape[1:]), values[tap].numel() / x.numel()) for tap in job.taps
     )
 
 
@@ -119,11 +118,6 @@ def _network(network: Network) -> dict[str, Any]:
         "input_shape": list(network.preprocessing.input_shape),
         "licence": network.licence,
     }
-
-
-def _ledger_rows(report: Any) -> list[dict[str, Any]]:
-    found = report.to_dict()
-    return list(found.get("rows", found.get("ledger", [])))
 
 
 def _environment(job: Job, seconds: float) -> dict[str, Any]:

@@ -79,8 +79,8 @@ def measure(
     progress.stage("inverting", len(depths) * len(inputs))
     for depth in depths:
         for name, x in inputs.items():
-            judge = Judge(engine, preprocessing, x[None], depth.name, result.distance)
-            _measure_one(result, judge, name, depth, _answers(engine, judge.features, depth.name, effort))
+            judge = Judge(engine, preprocessing, x[None], depth.label, result.distance)
+            _measure_one(result, judge, name, depth, _answers(engine, judge.features, depth.label, effort))
             progress.step(f"{depth.label}, {name}")
     return result
 
@@ -125,7 +125,7 @@ class Judge:
         engine: for the features.
         preprocessing: for picture values.
         x: the picture, ``(1, C, H, W)``.
-        tap: name of the depth in the captured network.
+        tap: label of the depth.
         distance: mean distance between shown pictures, or None.
     """
 

@@ -69,7 +69,8 @@ def ssim(picture: Tensor, reconstruction: Tensor) -> Tensor:
     _same_pictures(picture, reconstruction)
     if min(picture.shape[-2:]) < 11:
         raise ShapeError(f"SSIM needs pictures of at least 11 x 11 pixels; got {tuple(picture.shape)}")
-    a, b = picture.double(), reconstruction.double()
+    dtype = torch.promote_types(picture.dtype, torch.float32)
+    a, b = picture.to(dtype), reconstruction.to(dtype)
     mean_a, mean_b = _window_mean(a), _window_mean(b)
     variance_a = _window_mean(a * a) - mean_a**2
     variance_b = _window_mean(b * b) - mean_b**2
@@ -142,6 +143,6 @@ def _window_mean(x: Tensor) -> Tensor:
     taps = [math.exp(-(offset**2) / (2 * 1.5**2)) for offset in range(-5, 6)]
     window = torch.tensor(taps, dtype=x.dtype, device=x.device)
     window = window / window.sum()
-    planes = x.flatten(0, 1)[:, None]  # (N C, 1, H, W)
-    means = functional.conv2d(functional.conv2d(planes, window.view(1, 1, 11, 1)), window.view(1, 1, 1, 11))
-    return means.view(*x.shape[:2], *means.shape[2:])
+    channels = x.shape[1]
+    rows = functional.conv2d(x, window.view(1, 1, 11, 1).expand(channels, 1, 11, 1), groups=channels)
+    return functional.conv2d(rows, window.view(1, 1, 1, 11).expand(channels, 1, 1, 11), groups=channels)

@@ -67,17 +67,15 @@ class Yardstick:
 
 @dataclass(frozen=True)
 class Depth:
-    """One tap: its label, its name in the captured network, and how many numbers it holds.
+    """One tap, and how many numbers it holds.
 
     Args:
-        label: for people.
-        name: of the value in the captured network.
+        label: as the engine knows it.
         shape: without the batch axis.
         ratio: numbers in the tap over numbers in the input.
     """
 
     label: str
-    name: str
     shape: tuple[int, ...]
     ratio: float
 
@@ -93,7 +91,7 @@ class Record:
         cells: every reconstruction.
         yardsticks: every comparison.
         distance: mean distance between two shown pictures, in picture units; None for a single picture.
-        ledger: rows of the engine's ledger, as it gives them.
+        ledger: the engine's ledger, as it gives it.
         ledger_text: the ledger as printed.
         calibration: what the calibrated columns were estimated from.
         environment: versions, threads, seconds.
@@ -105,7 +103,7 @@ class Record:
     cells: tuple[Cell, ...]
     yardsticks: tuple[Yardstick, ...]
     distance: float | None
-    ledger: list[dict[str, Any]] = field(default_factory=list)
+    ledger: dict[str, Any] = field(default_factory=dict)
     ledger_text: str = ""
     calibration: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
