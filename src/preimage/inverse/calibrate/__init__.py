@@ -1,1 +1,7 @@
-"""calibrate"""
+"""Calibrated inverses: closed-form decoders from a few pictures, with their error covariance."""
+
+from preimage.inverse.calibrate.decoder import Decoder
+from preimage.inverse.calibrate.fit import DecoderFit
+from preimage.inverse.calibrate.metric import Identity, Metric, Spectrum
+
+__all__ = ["Decoder", "DecoderFit", "Identity", "Metric", "Spectrum"]

@@ -1,0 +1,125 @@
+"""What is likely to be wrong with an estimate: a covariance with a root."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from preimage.inverse.calibrate.basis import cosine_basis
+from preimage.inverse.calibrate.grid import as_map
+
+
+class Metric(nn.Module, ABC):
+    """A positive definite matrix ``M = S S^T`` on inputs, given by products with S and its transpose."""
+
+    @abstractmethod
+    def root(self, u: Tensor) -> Tensor:
+        """``S u`` for each sample, ``(N, *input)``."""
+
+    @abstractmethod
+    def root_transpose(self, x: Tensor) -> Tensor:
+        """``S^T x`` for each sample, ``(N, *input)``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``M x`` for each sample."""
+        return self.root(self.root_transpose(x))
+
+
+@final
+class Identity(Metric):
+    """M = 1: every input value is equally likely to be wrong, and independently."""
+
+    def root(self, u: Tensor) -> Tensor:
+        """U itself."""
+        return u
+
+    def root_transpose(self, x: Tensor) -> Tensor:
+        """X itself."""
+        return x
+
+
+@final
+class Spectrum(Metric):
+    """A stationary covariance: independent cosine frequencies of independent channel combinations.
+
+    ``M = R Q^T diag(gain^2) Q R^T`` with Q the orthonormal DCT over the spatial axes and R a rotation of the
+    channels. For inputs without spatial axes it is a full covariance by its eigenvectors.
+
+    Args:
+        input_shape: event shape ``(C, H, W)``, ``(C, L)`` or ``(F,)``.
+        rotation: R, ``(C, C)``, orthonormal columns.
+        gain: standard deviation of every channel combination and frequency, ``(C, H, W)``.
+    """
+
+    rotation: Tensor
+    gain: Tensor
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, input_shape: Sequence[int], rotation: Tensor, gain: Tensor) -> None:
+        super().__init__()
+        self.input_map = as_map(input_shape)
+        self.register_buffer("rotation", rotation)
+        self.register_buffer("gain", gain)
+        self.register_buffer("rows", cosine_basis(self.input_map[1]), persistent=False)
+        self.register_buffer("columns", cosine_basis(self.input_map[2]), persistent=False)
+
+    def root(self, u: Tensor) -> Tensor:
+        """``R Q^T (gain * u)``."""
+        z = self.gain.to(u.dtype) * u.reshape(-1, *self.input_map)  # (N, C, H, W)
+        z = self.rows.to(u.dtype).mT @ z @ self.columns.to(u.dtype)
+        return torch.einsum("cd,ndhw->nchw", self.rotation.to(u.dtype), z).reshape(u.shape)
+
+    def root_transpose(self, x: Tensor) -> Tensor:
+        """``gain * Q R^T x``."""
+        z = torch.einsum("cd,nchw->ndhw", self.rotation.to(x.dtype), x.reshape(-1, *self.input_map))
+        z = self.rows.to(x.dtype) @ z @ self.columns.to(x.dtype).mT
+        return (self.gain.to(x.dtype) * z).reshape(x.shape)
+
+    @staticmethod
+    def of_covariance(covariance: Tensor) -> Spectrum:
+        """The metric of inputs ``(F,)`` with a known covariance ``(F, F)``."""
+        power, rotation = torch.linalg.eigh(covariance)
+        floor = power.max() * 1e-6
+        return Spectrum((len(power),), rotation, power.clamp_min(floor).sqrt()[:, None, None])
+
+    @staticmethod
+    def of_errors(errors: Tensor, bins: int = 24) -> Spectrum:
+        """The metric measured on errors ``(N, *input)``: power averaged over samples and over directions."""
+        e = errors.reshape(-1, *as_map(errors.shape[1:]))  # (N, C, H, W)
+        channels = e.movedim(1, 0).flatten(1)  # (C, N H W)
+        rotation = torch.linalg.eigh(channels @ channels.T)[1]
+        z = torch.einsum("cd,nchw->ndhw", rotation, e)
+        z = cosine_basis(e.shape[2], dtype=e.dtype) @ z @ cosine_basis(e.shape[3], dtype=e.dtype).T
+        power = z.square().mean(0)  # (C, H, W)
+        power = power.clamp_min(power.mean() * 1e-9)
+        return Spectrum(errors.shape[1:], rotation, radial(power, bins).sqrt())
+
+
+def radial(power: Tensor, bins: int) -> Tensor:
+    """Smooth a power spectrum ``(C, H, W)``: a function of ``sqrt((i/H)^2 + (j/W)^2)`` alone."""
+    _, high, wide = power.shape
+    i, j = torch.arange(high) / high, torch.arange(wide) / wide
+    frequency = (i[:, None] ** 2 + j[None, :] ** 2).sqrt().flatten().to(power)  # (H W,)
+    lowest = 0.5 / max(high, wide)
+    steps = torch.linspace(0, 1, bins, dtype=power.dtype, device=power.device)
+    edges = lowest * (frequency.max().clamp_min(lowest) * 1.01 / lowest) ** steps
+    member = torch.bucketize(frequency, edges)  # 0 is the mean
+    one_hot = torch.nn.functional.one_hot(member).to(power)  # (H W, K)
+    filled = one_hot.sum(0) > 0
+    weight = (one_hot / one_hot.sum(0).clamp_min(1))[:, filled]
+    centre, level = torch.log(frequency.clamp_min(lowest / 2)) @ weight, torch.log(power.flatten(1) @ weight)
+    return torch.exp(_interpolate(torch.log(frequency.clamp_min(lowest / 2)), centre, level)).view_as(power)
+
+
+def _interpolate(at: Tensor, knots: Tensor, levels: Tensor) -> Tensor:
+    """Piecewise linear through ``(knots (K,), levels (C, K))`` at ``at (P,)``: ``(C, P)``."""
+    if len(knots) == 1:
+        return levels.expand(-1, len(at))
+    right = torch.searchsorted(knots, at).clamp(1, len(knots) - 1)
+    part = ((at - knots[right - 1]) / (knots[right] - knots[right - 1])).clamp(0, 1)
+    return levels[:, right - 1] * (1 - part) + levels[:, right] * part
