@@ -1,1 +1,27 @@
-"""inverse"""
+"""Any network backwards: plan, Inverse, ledger and report; rules, solvers and calibration inside."""
+
+from preimage.inverse.calibration import Calibration
+from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.inverse import Inverse
+from preimage.inverse.invert import invert
+from preimage.inverse.ledger import Ledger, Row
+from preimage.inverse.plan import Plan, plan
+from preimage.inverse.registry import UNKNOWN, Site, Solved, register_inverse
+from preimage.inverse.report import Report, RoundTrips
+
+__all__ = [
+    "UNKNOWN",
+    "Calibration",
+    "Guarantee",
+    "Inverse",
+    "Ledger",
+    "Plan",
+    "Report",
+    "RoundTrips",
+    "Row",
+    "Site",
+    "Solved",
+    "invert",
+    "plan",
+    "register_inverse",
+]

@@ -25,7 +25,7 @@ class Calibration:
 
     Example:
         >>> import torch
-        >>> len(list(Calibration(torch.zeros(5, 3), batch=2)))
+        >>> Calibration(torch.zeros(5, 3), batch=2).batches
         3
     """
 
@@ -35,10 +35,13 @@ class Calibration:
 
     def __post_init__(self) -> None:
         if self.x.dim() == 0 or self.x.shape[0] < 2:
-            raise ShapeError(f"calibration data has shape {tuple(self.x.shape)}; at least two inputs were wanted")
+            raise ShapeError(
+                f"calibration data has shape {tuple(self.x.shape)}; at least two inputs were wanted"
+            )
         if self.groups is not None and tuple(self.groups.shape) != (self.x.shape[0],):
             raise ShapeError(
-                f"groups has shape {tuple(self.groups.shape)}; ({self.x.shape[0]},) was wanted, one for each input"
+                f"groups has shape {tuple(self.groups.shape)}; ({self.x.shape[0]},) was wanted,"
+                " one for each input"
             )
         if not bool(torch.isfinite(self.x).all()):
             raise NonFiniteError("calibration data holds NaN or infinity; finite numbers were wanted")
@@ -48,5 +51,7 @@ class Calibration:
         for start in range(0, self.x.shape[0], self.batch):
             yield self.x[start : start + self.batch], groups[start : start + self.batch]
 
-    def __len__(self) -> int:
+    @property
+    def batches(self) -> int:
+        """How many batches one pass has."""
         return -(-self.x.shape[0] // self.batch)

@@ -9,7 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from preimage.inverse.linear import Composition, Convolution, Dense, Identity, LinearMap, Permute, Reshape, Scale
+from preimage.inverse.linear import (
+    Composition,
+    Convolution,
+    Dense,
+    Identity,
+    LinearMap,
+    Permute,
+    Reshape,
+    Scale,
+)
 
 LARGEST_DENSE = 1024
 """Maps with more unknowns and no structure of their own are not written out."""
@@ -57,7 +66,11 @@ def _convolution(linear: Convolution) -> Tensor | None:
 
 def _composition(linear: Composition) -> Tensor | None:
     parts = [log_abs_det(part) for part in linear.parts]
-    return None if any(part is None for part in parts) else sum((p for p in parts if p is not None), _zero(linear))
+    return (
+        None
+        if any(part is None for part in parts)
+        else sum((p for p in parts if p is not None), _zero(linear))
+    )
 
 
 _RULES.update(

@@ -16,7 +16,11 @@ from preimage.errors import NotInvertibleError, ShapeError
 from preimage.inverse.checks import check_values
 from preimage.inverse.context import RuleContext
 from preimage.inverse.execute import Outcome, execute
+from preimage.inverse.ledger import Ledger, ledger
+from preimage.inverse.packing import Packing, example_inputs
 from preimage.inverse.plan import Plan, plan
+from preimage.inverse.report import Report, RoundTrips
+from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
 
 if TYPE_CHECKING:
     from preimage.inverse.calibrate import Decoder
@@ -31,10 +35,16 @@ class Inverse(nn.Module):
         graph: the captured network.
         taps: label -> name of a value in the graph, in depth order.
         decoders: label -> calibrated decoder; empty for a data-free inverse.
+        example: inputs on which the report measures both round trips; standard normal ones where it is
+            constant.
     """
 
     def __init__(
-        self, graph: Graph, taps: Mapping[str, str], decoders: Mapping[str, Decoder] | None = None
+        self,
+        graph: Graph,
+        taps: Mapping[str, str],
+        decoders: Mapping[str, Decoder] | None = None,
+        example: tuple[Tensor, ...] = (),
     ) -> None:
         super().__init__()
         self.graph = graph
@@ -43,6 +53,7 @@ class Inverse(nn.Module):
         self._taps = dict(taps)
         self._plans: dict[tuple[str, ...], Plan] = {}
         self._decoders = dict(decoders or {})
+        self._example = tuple(value.detach().clone() for value in example)
 
     @property
     def taps(self) -> tuple[str, ...]:
@@ -102,7 +113,7 @@ class Inverse(nn.Module):
             x, ``(N, *event)``; a tuple for a network with several inputs.
         """
         label = self._label(tap)
-        if label in self._decoders and not self.plan(tap).guarantee.keeps_everything:
+        if isinstance(y, Tensor) and label in self._decoders and not self._keeps_everything(tap):
             x, certificate = self.calibrated(y, tap)
         else:
             x, certificate = self.data_free(y, tap)
@@ -112,6 +123,9 @@ class Inverse(nn.Module):
             else enforce(x, certificate, on_error, f"tap {tap!r}")
         )
 
+    def _keeps_everything(self, tap: str | TapLike | None) -> bool:
+        return self.plan(tap).guarantee.keeps_everything
+
     def data_free(self, y: Values, tap: str | TapLike | None = None) -> tuple[Values, Certificate]:
         """Run the plan: exact where the mathematics allows, least squares elsewhere; no data is used.
 
@@ -120,7 +134,7 @@ class Inverse(nn.Module):
         """
         outcome = self.run_plan(y, tap)
         x = tuple(outcome.values[name] for name in self.graph.inputs)
-        found = x if len(x) > 1 else x[0]
+        found = _bare(x)
         return found, self._certify(found, y, tap, outcome.certificate)
 
     def run_plan(self, y: Values, tap: str | TapLike | None = None) -> Outcome:
@@ -146,6 +160,92 @@ class Inverse(nn.Module):
         with torch.no_grad():
             x = self._decoders[label](y)
         return x, self._certify(x, y, tap, None)
+
+    def solve(
+        self,
+        y: Values,
+        tap: str | TapLike | None = None,
+        *,
+        tol: float = 1e-5,
+        start: Values | None = None,
+        max_products: int = 200,
+    ) -> tuple[Values, Certificate]:
+        """Refine until f(x) = y: damped Gauss-Newton steps that change only what f sees.
+
+        With calibration data the steps are the most probable ones given how the decoder errs; without, the
+        shortest ones.
+
+        Args:
+            y: values at the tap, ``(N, *event)``; a tuple for a network with several outputs.
+            tap: label, value or module path; the network's output by default.
+            tol: relative residual |f(x) - y| / |y| that counts as solved.
+            start: first guess; by default the calibrated answer where there is one, else the data-free one.
+            max_products: Jacobian products to spend on any sample, each about one forward pass.
+
+        Returns:
+            x and the certificate: converged or not for each sample, and the products used as ``iterations``.
+
+        Example:
+            >>> import torch, preimage as pi
+            >>> net = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.GELU(), torch.nn.Linear(3,
+            2)).double() >>> inverse = pi.invert(net, torch.zeros(1, 3).double())
+            >>> x, certificate = inverse.solve(net(torch.ones(1, 3).double()).detach(), tol=1e-9)
+            >>> certificate.ok
+            True
+        """
+        known = self._known(y, tap)
+        check_values(self.graph, self.network, known)
+        label = self._label(tap)
+        first = self._first_guess(y, tap, label) if start is None else start
+        decoder = self._decoders.get(label)
+        effort = Effort(tolerance=tol, max_products=max_products)
+        packing = Packing(self.graph)
+
+        def forward(x: Tensor) -> Tensor:
+            values = evaluate(self.graph, packing.unpack(x), known)
+            return _flat(values[name] for name in known)
+
+        x, certificate = gauss_newton(
+            forward,
+            _flat(known.values()).detach(),
+            packing.pack(first),
+            effort=effort,
+            metric=None if decoder is None else decoder.metric,
+        )
+        inputs = tuple(packing.unpack(x).values())
+        return _bare(inputs), certificate
+
+    def _first_guess(self, y: Values, tap: str | TapLike | None, label: str) -> Values:
+        if label in self._decoders and isinstance(y, Tensor):
+            return self.calibrated(y, tap)[0]
+        return self.data_free(y, tap)[0]
+
+    @property
+    def ledger(self) -> Ledger:
+        """The table of dimensions, rank and guarantee of every region; nothing is inverted for it."""
+        return ledger(self.graph, self.plan(None), self.context)
+
+    @property
+    def report(self) -> Report:
+        """The ledger, and on first use both round trips from the network's output on the example."""
+        return Report(self.ledger, self._round_trips)
+
+    def _round_trips(self) -> tuple[RoundTrips, ...]:
+        varied = self._example and all(bool((value != value.flatten()[0]).any()) for value in self._example)
+        x = self._example if varied else example_inputs(self.graph, self.network)
+        with torch.no_grad():
+            values = evaluate(self.graph, dict(zip(self.graph.inputs, x, strict=True)), self.graph.outputs)
+        y = tuple(values[name] for name in self.graph.outputs)
+        answer, certificate = self.data_free(_bare(y))
+        answers = answer if isinstance(answer, tuple) else (answer,)
+        trip = RoundTrips(
+            tap=", ".join(self.graph.outputs),
+            mode="data-free",
+            there_and_back=relative_residual(_flat(answers), _flat(x)).median().item(),
+            back_and_there=certificate.residual.median().item(),
+            converged=certificate.converged.double().mean().item(),
+        )
+        return (trip,)
 
     def _label(self, tap: str | TapLike | None) -> str:
         if isinstance(tap, str) and tap in self._taps:
@@ -178,9 +278,7 @@ class Inverse(nn.Module):
         known = self._known(y, tap)
         with torch.no_grad():
             values = evaluate(self.graph, self._inputs(x), known)
-        actual = torch.cat([values[name].flatten(1) for name in known], 1)
-        wanted = torch.cat([value.flatten(1) for value in known.values()], 1)
-        residual = relative_residual(actual, wanted.detach())
+        residual = relative_residual(_flat(values[name] for name in known), _flat(known.values()).detach())
         converged = residual <= tolerance
         if steps is None:
             return Certificate(residual, converged)
@@ -197,3 +295,14 @@ class Inverse(nn.Module):
     def refresh(self) -> None:
         """Forget prepared factorisations, after a change of weights that PyTorch does not count."""
         self.context.refresh()
+
+
+def _flat(values: Iterable[Tensor]) -> Tensor:
+    """One tensor as it is; several side by side, ``(N, all numbers)``."""
+    tensors = tuple(values)
+    return tensors[0] if len(tensors) == 1 else torch.cat([value.flatten(1) for value in tensors], 1)
+
+
+def _bare(values: tuple[Tensor, ...]) -> Values:
+    """A tuple if and only if there are two or more tensors."""
+    return values if len(values) != 1 else next(iter(values))

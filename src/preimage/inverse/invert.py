@@ -11,7 +11,7 @@ from preimage.capture.export import capture
 from preimage.capture.graph import Graph
 from preimage.capture.taps import TapLike, resolve_tap
 from preimage.errors import UnknownTapError
-from preimage.inverse import rules as rules  # importing registers them
+from preimage.inverse import rules
 from preimage.inverse.calibrate import Decoder, DecoderFit
 from preimage.inverse.calibration import Calibration
 from preimage.inverse.checks import check_example
@@ -21,6 +21,9 @@ from preimage.inverse.plan import plan
 Taps = Iterable[str] | Mapping[str, str | TapLike]
 Progress = Callable[[str, int, int], None]
 """Called with a stage, the steps done and the steps in all."""
+
+RULES = rules.__all__
+"""The rooms of built-in rules; importing them is what registers the rules."""
 
 
 def invert(
@@ -33,14 +36,16 @@ def invert(
 ) -> Inverse:
     """Turn a network into its inverse: exact where possible, least squares or calibrated where not.
 
-    Data-free, the network's own operations are inverted region by region: linear maps by their pseudo-inverse,
-    saturated ones from their unsaturated outputs, residual blocks as equations. With calibration data, a linear
-    minimum mean-square decoder is fitted in closed form for each tap. The network is not changed.
+    Data-free, the network's own operations are inverted region by region: linear maps by their
+    pseudo-inverse, saturated ones from their unsaturated outputs, residual blocks as equations. With
+    calibration data, a linear minimum mean-square decoder is fitted in closed form for each tap. The network
+    is not changed.
 
     Args:
         model: any ``nn.Module`` in evaluation mode whose forward pass can be exported.
         example: one input ``(N, *event)``, or a tuple for several inputs; only shapes matter.
-        calibration: inputs ``(N, *event)`` whose statistics the decoders use, or a ``Calibration`` that also says
+        calibration: inputs ``(N, *event)`` whose statistics the decoders use, or a ``Calibration`` that also
+            says
             which inputs share a source.
         taps: names, or label -> name, of the values from which inversions will start: values of the graph or
             module paths. All cut points of the network by default.
@@ -67,14 +72,14 @@ def invert(
         >>> torch.allclose(net(inverse(y)), y, atol=1e-4)  # a preimage of y, one of many
         True
     """
-    check_example(example)
+    examples = check_example(example)
     graph = capture(model, example)
     names = _names(graph, taps)
     decoders: dict[str, Decoder] = {}
     if calibration is not None:
         data = calibration if isinstance(calibration, Calibration) else Calibration(calibration)
         decoders = calibrate(graph, names, data, progress)
-    return Inverse(graph, names, decoders)
+    return Inverse(graph, names, decoders, examples)
 
 
 def _names(graph: Graph, taps: Taps | None) -> dict[str, str]:
@@ -88,7 +93,11 @@ def cut_points(graph: Graph) -> dict[str, str]:
     """Values through which everything passes and at which a step of the plan ends, shallow to deep."""
     if len(graph.outputs) != 1 or len(graph.inputs) != 1:
         return {name: name for name in graph.outputs}
-    names = [region.targets[0] for region in reversed(plan(graph, graph.outputs).regions) if len(region.targets) == 1]
+    names = [
+        region.targets[0]
+        for region in reversed(plan(graph, graph.outputs).regions)
+        if len(region.targets) == 1
+    ]
     passed = [name for name in names if name in graph.dominators[graph.outputs[0]]]
     return {_label(graph, name): name for name in dict.fromkeys(passed)}
 
@@ -119,7 +128,7 @@ def calibrate(
     features = Inverse(graph, names).features
     for done, (x, groups) in enumerate(data):
         if progress is not None:
-            progress("statistics", done, len(data))
+            progress("statistics", done, data.batches)
         values = features(x)
         for label, fit in fits.items():
             fit.update(x, values[label], groups)

@@ -1,4 +1,4 @@
-"""The ledger: for every region of a network its dimensions, rank, conditioning and what its inverse may promise."""
+"""The ledger: for every region of a network its dimensions, rank, conditioning and promise."""
 
 from __future__ import annotations
 
@@ -74,13 +74,15 @@ class Ledger:
         if self.guarantee == Guarantee.EXACT.value:
             return "bijective: g(f(x)) = x and f(g(y)) = y"
         if self.guarantee == Guarantee.LEFT.value:
-            return f"left inverse: nothing is lost; {self.output_size - self.input_size} of the outputs are redundant"
+            spare = self.output_size - self.input_size
+            return f"left inverse: nothing is lost; {spare} of the outputs are redundant"
         if narrow is not None and narrow.outputs < self.input_size:
             lost = self.input_size - narrow.outputs
             kind = "right inverse" if self.guarantee == Guarantee.RIGHT.value else self.guarantee
             return (
-                f"{kind}: at least {lost} of {self.input_size} input dimensions are lost by {narrow.name or narrow.kind}"
-                f" ({narrow.outputs} numbers remain); g(y) is a preimage, not the input"
+                f"{kind}: at least {lost} of {self.input_size} input dimensions are lost by"
+                f" {narrow.name or narrow.kind} ({narrow.outputs} numbers remain);"
+                " g(y) is a preimage, not the input"
             )
         return f"{self.guarantee}: no dimension need be lost; the certificate of each call says what was"
 
@@ -111,16 +113,31 @@ class Ledger:
     def __str__(self) -> str:
         table = [_TITLES, *(_cells(row) for row in self.rows)]
         widths = [max(len(line[column]) for line in table) for column in range(len(_TITLES))]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in table]
+        lines = [
+            "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in table
+        ]
         return "\n".join([*lines, "", self.verdict])
 
 
-_TITLES = ("region", "operations", "in", "out", "of input", "inverse", "rank", "condition", "lost", "evidence")
+_TITLES = (
+    "region",
+    "operations",
+    "in",
+    "out",
+    "of input",
+    "inverse",
+    "rank",
+    "condition",
+    "lost",
+    "evidence",
+)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     known = row.rank is not None
-    evidence = ("certified" if row.certified else "estimate") if known or row.condition is not None else "each call"
+    evidence = (
+        ("certified" if row.certified else "estimate") if known or row.condition is not None else "each call"
+    )
     closed = row.guarantee in ("exact", "left") and not known and row.condition is None
     return (
         "  " * row.depth + (row.name or row.kind),
@@ -147,7 +164,9 @@ def ledger(graph: Graph, plan: Plan, context: RuleContext) -> Ledger:
     Cost:
         One factorisation for each affine map; seconds for a network of 50 convolutions.
     """
-    rows = [row for region in reversed(plan.regions) for row in _rows(graph, region, context, plan.wanted_size)]
+    rows = [
+        row for region in reversed(plan.regions) for row in _rows(graph, region, context, plan.wanted_size)
+    ]
     return Ledger(tuple(rows), plan.guarantee.value, plan.wanted_size, plan.known_size)
 
 

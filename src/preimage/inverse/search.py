@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from math import prod
+from typing import Any
 
 from preimage.capture.graph import Graph, Node, Reference
 from preimage.capture.taps import called_path
@@ -22,11 +23,14 @@ PASS_THROUGH = frozenset(
 
 
 def candidates(graph: Graph, value: str, known: Known) -> Iterator[Region]:
-    """All regions that have this known value as their target, the preferred kinds first."""
+    """The regions that have this known value as their target, of the first kind that applies."""
     if value not in graph.by_name:
         return
     for finder in (module_regions, affine_regions, operation_regions):
-        yield from finder(graph, value, known)
+        found = tuple(finder(graph, value, known))
+        yield from found
+        if found:
+            return
 
 
 def module_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
@@ -40,7 +44,8 @@ def module_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
         unknown = _unknown_operands(nodes, known)
         if nodes[-1].name == value and len(unknown) == 1:
             reads = outside_reads(graph, nodes, unknown[0])
-            yield _region(graph, "module", nodes, unknown[0], reads, rule.guarantee(graph, node), rule)
+            guarantee = rule.guarantee(graph, node)
+            yield _region(graph, "module", nodes, unknown[0], rule, reads=reads, guarantee=guarantee)
             return
 
 
@@ -58,7 +63,7 @@ def affine_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
     if rule is not None:
         source = chain[0].inputs[0]
         guarantee = saturated_guarantee(graph, chain) if saturated else affine_guarantee(graph, chain)
-        yield _region(graph, kind, nodes, source, (), guarantee, rule)
+        yield _region(graph, kind, nodes, source, rule, reads=(), guarantee=guarantee)
 
 
 def affine_chain(graph: Graph, last: Node | None, known: Known, *, joined: bool) -> tuple[Node, ...]:
@@ -94,7 +99,7 @@ def affine_guarantee(graph: Graph, chain: tuple[Node, ...]) -> Guarantee:
 def saturated_guarantee(graph: Graph, chain: tuple[Node, ...]) -> Guarantee:
     """A saturated affine map can only be unique where it has at least as many outputs as inputs."""
     expanding = chain[-1].size >= graph.size(chain[0].inputs[0])
-    return Guarantee.CERTIFIED if expanding else Guarantee.ESTIMATE
+    return Guarantee.CERTIFIED if expanding else Guarantee.RIGHT
 
 
 def operation_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
@@ -109,7 +114,7 @@ def operation_regions(graph: Graph, value: str, known: Known) -> Iterator[Region
         for source in unknown:
             reads = () if separable else outside_reads(graph, (node,), source)
             guarantee = rule.guarantee(graph, node)
-            yield _region(graph, node.operation, (node,), source, reads, guarantee, rule)
+            yield _region(graph, node.operation, (node,), source, rule, reads=reads, guarantee=guarantee)
 
 
 def gathered(graph: Graph, known: Known) -> Iterator[Region]:
@@ -180,13 +185,7 @@ def _repeated(node: Node, unknown: list[str]) -> bool:
 
 
 def _region(
-    graph: Graph,
-    kind: str,
-    nodes: tuple[Node, ...],
-    source: str,
-    reads: tuple[str, ...],
-    guarantee: Guarantee,
-    rule: Rule,
+    graph: Graph, kind: str, nodes: tuple[Node, ...], source: str, rule: Rule, **facts: Any
 ) -> Region:
     names = tuple(node.name for node in nodes)
-    return Region(kind, names, source, (nodes[-1].name,), reads, guarantee, rule, label_of(graph, nodes))
+    return Region(kind, names, source, (nodes[-1].name,), rule=rule, label=label_of(graph, nodes), **facts)

@@ -22,7 +22,7 @@ PROJECTIONS = 12
 
 @register_inverse("preimage::affine", guarantee=Guarantee.EXACT)
 def affine(site: Site, y: Tensor) -> Solved:
-    """x = mean + S (A S)^+ (y - A mean - b): closest to the prior in its own metric; plain A^+ when x is determined."""
+    """x = mean + S (A S)^+ (y - A mean - b), nearest to the prior; plain A^+ where x is determined."""
     solver = prepared(site, None)
     facts = solver.facts
     if facts.guarantee in ("exact", "left"):

@@ -1,4 +1,4 @@
-"""Regions without a rule of their own: residual blocks, gates, anything differentiable. Solved as equations."""
+"""Regions without a rule of their own, solved as equations: residual blocks, gates, anything else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from preimage.capture.interpret import BATCH, evaluate
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
-from preimage.inverse.solvers.gauss_newton import gauss_newton
+from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
 
 PRODUCTS = 400
 """Jacobian products that a region with trusted values may cost."""
@@ -32,7 +32,7 @@ def opaque(site: Site, y: Tensor) -> Solved:
 
 
 def start(site: Site, y: Tensor) -> Tensor:
-    """A point that is no stationary point of common functions: the prior mean, else numbers without a pattern."""
+    """No stationary point of common functions: the prior mean, else numbers without a pattern."""
     prior = None if site.context is None else site.context.prior(site.source)
     rows = y.shape[0]
     if prior is not None:
@@ -48,12 +48,14 @@ def _solve(site: Site, y: Tensor, first: Tensor) -> Solved:
     known = {name: value for name, value in site.values.items() if name != site.source}
 
     def region(x: Tensor) -> Tensor:
-        values = evaluate(site.graph, {**_inside(site, known), site.source: x, BATCH: x.shape[0]}, site.targets)
+        values = evaluate(
+            site.graph, {**_inside(site, known), site.source: x, BATCH: x.shape[0]}, site.targets
+        )
         parts = [values[name] for name in site.targets]
         return parts[0] if len(parts) == 1 else torch.cat([part.flatten(1) for part in parts], 1)
 
-    products = PRODUCTS if trusted else ROUGH_PRODUCTS
-    x, certificate = gauss_newton(region, y, first, tolerance=tolerance, max_products=products)
+    effort = Effort(tolerance, PRODUCTS if trusted else ROUGH_PRODUCTS)
+    x, certificate = gauss_newton(region, y, first, effort=effort)
     square = math.prod(site.shape) <= y[0].numel()
     unique = trusted and certificate.ok and square
     return Solved(x.detach(), certificate=certificate, exact=1.0 - 1e-9 if unique else 0.0)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
 from torch import Tensor
 
 from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.linear import Affine
+from preimage.inverse.prior import Prior
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.roles import saturation_bounds
+from preimage.inverse.rules.affine import affine_of
+from preimage.inverse.rules.affine_inverse import folded, source_range
 from preimage.inverse.rules.range import within
+from preimage.inverse.solvers.saturation import Prior as Gaussian
+from preimage.inverse.solvers.saturation import Saturation, SaturationInverse, saturation_inverse
 
 
-@register_inverse("relu", "relu6", "hardtanh", "clamp", "clip", "clamp_min", "clamp_max", guarantee=Guarantee.RIGHT)
+@register_inverse(
+    "relu", "relu6", "hardtanh", "clamp", "clip", "clamp_min", "clamp_max", guarantee=Guarantee.RIGHT
+)
 def alone(site: Site, y: Tensor) -> Solved:
-    """x = y: a preimage of every y in the range. Saturated values could have been anything beyond the bound."""
-    low, high = saturation_bounds(site.node) or (0.0, float("inf"))
+    """x = y, a preimage of every y in the range; saturated values were anything beyond the bound."""
+    low, high = saturation_bounds(site.node) or (0.0, math.inf)
     x = y.clamp(low, high)
     saturated = ((y <= low) | (y >= high)).double().mean().item() if y.numel() else 0.0
     return within(x, x != y, y - x, site.operation, exact=1.0 - saturated)
@@ -21,4 +32,37 @@ def alone(site: Site, y: Tensor) -> Solved:
 
 @register_inverse("preimage::saturation", guarantee=Guarantee.CERTIFIED)
 def region(site: Site, y: Tensor) -> Solved:
-    return Solved(y)
+    """The input of an affine map from its clamped output, with a rank certificate for each position."""
+    solution = prepared_region(site)(y)
+    exact = solution.exact.double().mean().item() if solution.exact.numel() else 1.0
+    return Solved(solution.x, None, folded(solution.certificate, site, y), exact)
+
+
+def prepared_region(site: Site) -> SaturationInverse:
+    """The solver of a saturated region, factorised once for each state of the parameters."""
+
+    def build() -> SaturationInverse:
+        affine = affine_of(site.graph, site.nodes[:-1])
+        return saturation_inverse(affine, _saturation(site, affine))
+
+    if site.context is None:
+        return build()
+    key = ("saturation", site.source, site.node.name)
+    return site.context.prepared(key, site.context.versions, build)
+
+
+def _saturation(site: Site, affine: Affine) -> Saturation:
+    low, high = saturation_bounds(site.node) or (0.0, math.inf)
+    box = source_range(site.graph, site.source)
+    known = None if site.context is None else site.context.prior(site.source)
+    prior = None if known is None else gaussian(known, affine.in_shape)
+    return Saturation(low, high, box if any(map(math.isfinite, box)) else None, prior)
+
+
+def gaussian(prior: Prior, shape: tuple[int, ...]) -> Gaussian | None:
+    """The prior of one position: its channels, independent of each other."""
+    channels = shape[0] if len(shape) > 1 else math.prod(shape)
+    if prior.mean.numel() != channels or prior.spread.numel() != channels:
+        return None
+    variance = prior.spread.reshape(-1).clamp_min(1e-6).square()
+    return Gaussian(prior.mean.reshape(-1), torch.diag(variance))

@@ -1,0 +1,56 @@
+"""Several inputs as one tensor, for solvers that look for a single unknown."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from preimage.capture.graph import Graph
+
+
+@final
+class Packing:
+    """One input is left as it is; several are laid side by side as ``(N, all numbers)``.
+
+    Args:
+        graph: the captured network.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.names, self.shapes = graph.inputs, graph.input_shapes
+
+    def pack(self, x: Tensor | tuple[Tensor, ...]) -> Tensor:
+        """The inputs as one tensor."""
+        if isinstance(x, Tensor):
+            return x
+        return x[0] if len(x) == 1 else torch.cat([value.flatten(1) for value in x], 1)
+
+    def unpack(self, packed: Tensor) -> dict[str, Tensor]:
+        """The inputs by name."""
+        if len(self.names) == 1:
+            return {self.names[0]: packed}
+        parts = packed.split([prod(shape) for shape in self.shapes], 1)
+        return {
+            name: part.reshape(-1, *shape)
+            for name, part, shape in zip(self.names, parts, self.shapes, strict=True)
+        }
+
+
+def example_inputs(graph: Graph, network: nn.Module, samples: int = 4) -> tuple[Tensor, ...]:
+    """Standard normal inputs for a first look at a network, the same at every call.
+
+    Args:
+        graph: the captured network.
+        network: decides dtype and device.
+        samples: batch size, unless the capture fixes it.
+    """
+    like = next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
+    generator = torch.Generator().manual_seed(0)  # of its own: the user's random state is left alone
+    rows = graph.fixed_batch or samples
+    return tuple(
+        torch.randn(rows, *shape, generator=generator, dtype=torch.float64).to(like)
+        for shape in graph.input_shapes
+    )
