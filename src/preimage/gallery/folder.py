@@ -14,7 +14,7 @@ MARK = "report.json"
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
+def whole_folder(target: Path, mark: str = MARK) -> Iterator[Path]:
     """Write into a temporary folder beside the target and rename it when all is written.
 
     An interrupt or an error on the way leaves the target as it was. An earlier report is replaced; a folder
@@ -22,6 +22,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
     Args:
         target: the folder to appear.
+        mark: the file by which an earlier folder of the same kind is known.
 
     Yields:
         The temporary folder to write into.
@@ -40,7 +41,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         ...     sorted(p.name for p in target.iterdir())
         ['report.json']
     """
-    check_target(target)
+    check_target(target, mark)
     with _clear_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -53,7 +54,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def check_target(target: Path) -> None:
+def check_target(target: Path, mark: str = MARK) -> None:
     """Refuse, before any work is done, a target that could not be written or would lose somebody's files.
 
     Raises:
@@ -62,7 +63,7 @@ def check_target(target: Path) -> None:
     if target.exists() and not target.is_dir():
         raise OutputError(f"{target} is a file; give a folder for the report")
     with _clear_errors(target):
-        if target.is_dir() and any(target.iterdir()) and not (target / MARK).is_file():
+        if target.is_dir() and any(target.iterdir()) and not (target / mark).is_file():
             raise OutputError(
                 f"{target} holds files that are not an earlier report; give a new or empty folder"
             )

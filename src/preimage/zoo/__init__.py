@@ -4,6 +4,7 @@ Nothing is vendored and nothing is downloaded here: the packages are found where
 without importing them, and a missing one is named together with the line that installs it.
 """
 
+from preimage.zoo.custom import from_code
 from preimage.zoo.networks import Network, load, names
 from preimage.zoo.packages import PACKAGES, locate
 from preimage.zoo.photographs import Photograph, pictures
@@ -18,6 +19,7 @@ __all__ = [
     "PictureLimits",
     "Preprocessing",
     "Tap",
+    "from_code",
     "load",
     "locate",
     "names",
