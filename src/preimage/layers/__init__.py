@@ -10,7 +10,9 @@ from preimage.layers.element_map import ElementMap as ElementMap
 from preimage.layers.elementwise import Elementwise as Elementwise
 from preimage.layers.from_transform import FromTransform as FromTransform
 from preimage.layers.leaky_relu import LeakyReLU as LeakyReLU
+from preimage.layers.one_sided import OneSided as OneSided
 from preimage.layers.partition import ChannelPartition as ChannelPartition
 from preimage.layers.partition import MaskPartition as MaskPartition
 from preimage.layers.partition import Partition as Partition
+from preimage.layers.partition import SlicePartition as SlicePartition
 from preimage.layers.permutation import Permutation as Permutation
