@@ -104,6 +104,14 @@ class TestPreprocessing:
         picture[:, 8:16] = 200
         assert (self.half.to_picture(self.half.preprocess(picture)) == 200).all()
 
+    @pytest.mark.parametrize("target", [(224, 224), (7, 13), (31, 17)])
+    def test_every_size_of_picture_fits(self, target):
+        reads = zoo.Preprocessing(*target, (0.0,), (255.0,))
+        for height in range(1, 400, 37):
+            for width in range(1, 400, 41):
+                x = reads.preprocess(np.zeros((height, width, 3), dtype=np.uint8))
+                assert x.shape == (1, *target)
+
     def test_box_is_what_pictures_reach(self):
         low, high = self.half.box
         assert torch.allclose(low, torch.full((3, 1, 1), -127 / 128))

@@ -66,16 +66,27 @@ def carry_out(order: Order, progress: Progress, say: Callable[[str], None]) -> R
     Cost: see :func:`preimage.gallery.run`, plus the calibration.
     """
     check_target(order.out)
-    progress.stage("capturing", 1)
+    try:
+        inverse = _captured(order, progress, say)
+        if order.calibration:
+            inverse = calibrated(inverse, order, progress)
+        seen = {"pictures": list(order.calibration), "crops": len(order.calibration) * order.each}
+        job = Job(order.network, order.pictures, inverse.taps, order.effort, seen)
+        return run(inverse, job, order.out, progress)
+    finally:
+        progress.close()
+
+
+def _captured(order: Order, progress: Progress, say: Callable[[str], None]) -> Inverse:
+    """The data-free inverse, after its ledger was shown."""
+    progress.stage("capturing", 2)
     inverse = invert(order.network.module, order.network.example, taps=_taps(order))
+    progress.step("ledger")
+    ledger = str(inverse.report.ledger)
     progress.step()
     progress.close()
-    say(str(inverse.report.ledger))
-    if order.calibration:
-        inverse = calibrated(inverse, order, progress)
-    seen = {"pictures": list(order.calibration), "crops": len(order.calibration) * order.each}
-    job = Job(order.network, order.pictures, inverse.taps, order.effort, seen)
-    return run(inverse, job, order.out, progress)
+    say(ledger)
+    return inverse
 
 
 def calibrated(inverse: Inverse, order: Order, progress: Progress) -> Inverse:

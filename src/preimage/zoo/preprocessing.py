@@ -115,5 +115,7 @@ class Preprocessing:
 
     def _crop(self, width: int, height: int) -> tuple[float, float, float, float]:
         scale = min(width / self.width, height / self.height)
-        left, top = (width - scale * self.width) / 2, (height - scale * self.height) / 2
-        return (left, top, left + scale * self.width, top + scale * self.height)
+        # Rounding must not push the box outside the picture, which Pillow refuses.
+        across, down = min(scale * self.width, width), min(scale * self.height, height)
+        left, top = (width - across) / 2, (height - down) / 2
+        return (left, top, min(left + across, width), min(top + down, height))
