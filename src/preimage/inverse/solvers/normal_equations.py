@@ -34,9 +34,9 @@ class NormalEquations:
 def solve_masked(matrix: Tensor, mask: Tensor, target: Tensor, cutoff: float = 1e-5) -> NormalEquations:
     """Solve A' D_b A x_b = A' D_b t_b for every b.
 
-    A system counts as full rank when A' D A - c I is positive definite, with c = (cutoff s_max)^2 and s_max the
-    norm of A: its smallest singular value then exceeds ``cutoff`` times the largest of A. All others go through
-    an eigendecomposition.
+    A system counts as full rank when A' D A - c I is positive definite, with c = (cutoff |A|)^2: its smallest
+    singular value then exceeds ``cutoff`` times the largest of A. All others go through an
+    eigendecomposition.
 
     Args:
         matrix: A, ``(m, n)`` in float64.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from preimage.inverse.solvers.saturation import Saturation
+from preimage.inverse.solvers.saturation import Prior, Saturation
 
 Rows = tuple[Tensor, Tensor, Tensor]
 
@@ -31,7 +31,9 @@ class OpenSystems:
     open: Tensor
 
 
-def choose(systems: OpenSystems, x: Tensor, saturation: Saturation, rounds: int = 12) -> Tensor:
+def choose(
+    systems: OpenSystems, x: Tensor, saturation: Saturation, prior: Prior | None = None, rounds: int = 12
+) -> Tensor:
     """Move x inside the null space of the equations until inequalities hold and the prior is served.
 
     Minimises |excess|^2 / 2 + |x outside the box|^2 / 2 + mu (x - mean)' C^-1 (x - mean) / 2 by a semi-smooth
@@ -42,7 +44,8 @@ def choose(systems: OpenSystems, x: Tensor, saturation: Saturation, rounds: int 
     Args:
         systems: the open systems.
         x: solutions of the equations, ``(F, n)``.
-        saturation: limits, box and prior.
+        saturation: limits and box.
+        prior: Gaussian knowledge of the n unknowns; zero mean and equal variances when left out.
         rounds: upper limit of Newton steps.
 
     Returns:
@@ -52,7 +55,7 @@ def choose(systems: OpenSystems, x: Tensor, saturation: Saturation, rounds: int 
     """
     if not x.shape[0]:
         return x
-    mean, precision = _prior(saturation, x)
+    mean, precision = _prior(prior, x)
     scale = systems.matrix.square().sum() / x.shape[1]
     weight = 1e-7 * scale
     previous: Tensor | None = None
@@ -66,13 +69,13 @@ def choose(systems: OpenSystems, x: Tensor, saturation: Saturation, rounds: int 
     return x
 
 
-def _prior(saturation: Saturation, x: Tensor) -> tuple[Tensor, Tensor]:
+def _prior(prior: Prior | None, x: Tensor) -> tuple[Tensor, Tensor]:
     n = x.shape[1]
-    if saturation.prior is None:
+    if prior is None:
         return x.new_zeros(n), torch.eye(n, dtype=x.dtype, device=x.device)
-    covariance = saturation.prior.covariance.to(x)
+    covariance = prior.covariance.to(x)
     precision = torch.linalg.inv(covariance)
-    return saturation.prior.mean.to(x), precision * (n / precision.diagonal().sum())
+    return prior.mean.to(x), precision * (n / precision.diagonal().sum())
 
 
 def _penalty(systems: OpenSystems, x: Tensor, saturation: Saturation, scale: Tensor) -> Rows:

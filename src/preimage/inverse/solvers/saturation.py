@@ -1,4 +1,4 @@
-"""Affine map and saturation inverted as one: unsaturated outputs are equations, saturated ones inequalities."""
+"""Affine map and saturation as one: unsaturated outputs are equations, saturated ones inequalities."""
 
 from __future__ import annotations
 
@@ -22,12 +22,21 @@ class Prior:
     """Gaussian knowledge of x, used only in the directions that the outputs leave open.
 
     Args:
-        mean: ``(unknowns,)`` of one position or window, in the order of the map's input channels.
-        covariance: ``(unknowns, unknowns)``, positive definite.
+        mean: ``(C,)``, one for each channel of x (each feature, for a dense map).
+        covariance: ``(C, C)`` between the channels at one position, positive definite; positions count as
+            independent.
     """
 
     mean: Tensor
     covariance: Tensor
+
+    def of_group(self, group: int, matrix: Tensor) -> Prior:
+        """The prior of the unknowns of one window and group, for window matrices ``(groups, rows, unknowns)``."""
+        channels = self.mean.numel() // matrix.shape[0]
+        own = slice(group * channels, (group + 1) * channels)
+        taps = torch.eye(matrix.shape[2] // channels).to(matrix)
+        mean = self.mean[own].to(matrix).repeat_interleave(taps.shape[0])
+        return Prior(mean, torch.kron(self.covariance[own, own].contiguous().to(matrix), taps))
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class Saturation:
     """y = clamp(z, low, high), and what is known of x beforehand.
 
     Args:
-        low, high: the limits; infinite where there is none. ReLU is (0, inf), ReLU6 (0, 6), identity (-inf, inf).
+        low, high: the limits, infinite where there is none: ReLU (0, inf), ReLU6 (0, 6), none (-inf, inf).
         box: interval that holds every value of x, or None; pictures live in a known one.
         prior: Gaussian knowledge of x, or None.
 
@@ -81,7 +90,7 @@ class RegionSolution:
         certificate: one row per sample; ``converged`` means clamp(A x + b) = y within the tolerance.
         exact: where x is certified to be *the* input: the equations determine it, no inequality is broken and
             the error bound is small; bool ``(N, *positions)`` with the positions of y.
-        nullity: number of directions that the equations leave open there, -1 where unknown, ``(N, *positions)``.
+        nullity: number of directions that the equations leave open there, -1 where not counted.
     """
 
     x: Tensor

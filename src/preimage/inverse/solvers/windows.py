@@ -76,7 +76,7 @@ class Windows:
 
 
 def unfolding(convolution: Convolution) -> Convolution:
-    """The convolution that copies every window: channel i and tap t of the window become channel i taps + t."""
+    """The convolution that copies windows: channel i and tap t of a window become channel i taps + t."""
     taps, channels = math.prod(convolution.kernel), convolution.in_shape[0]
     one_hot = torch.eye(taps, device=convolution.weight.device).view(taps, 1, *convolution.kernel)
     return Convolution(

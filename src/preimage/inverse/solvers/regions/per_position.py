@@ -14,7 +14,7 @@ from preimage.inverse.linear.dense import Dense
 from preimage.inverse.solvers.normal_equations import NormalEquations, solve_masked
 from preimage.inverse.solvers.open_directions import OpenSystems, choose
 from preimage.inverse.solvers.routes.windows import disjoint
-from preimage.inverse.solvers.saturation import Determination, SaturationInverse, register_region
+from preimage.inverse.solvers.saturation import Determination, Prior, SaturationInverse, register_region
 from preimage.inverse.solvers.windows import Windows
 
 MEMORY = 2**25
@@ -65,25 +65,28 @@ class PerPosition(SaturationInverse):
     def _group(self, group: int, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         unknowns = self._matrix.shape[-1]
         size = max(1, MEMORY // unknowns**2)
+        prior = None if self.saturation.prior is None else self.saturation.prior.of_group(group, self._matrix)
         offset = self._offset[group].repeat(y.shape[0] // self._offset.shape[1], 1)
         chunks = [
-            self._solve(self._matrix[group], part, shift)
+            self._solve(self._matrix[group], part, shift, prior)
             for part, shift in zip(y.split(size), offset.split(size), strict=True)
         ]
         x, error, nullity = (torch.cat(values) for values in zip(*chunks, strict=True))
         return x, error, nullity
 
-    def _solve(self, matrix: Tensor, y: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _solve(
+        self, matrix: Tensor, y: Tensor, offset: Tensor, prior: Prior | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         mask = self.saturation.equations(y)
         solved = solve_masked(matrix, mask, y.double() - offset, self.cutoff)
         x, bad = solved.x, solved.deficient
         systems = OpenSystems(matrix, offset[bad], y[bad], solved.null, solved.open)
-        x[bad] = choose(systems, x[bad], self.saturation)
+        x[bad] = choose(systems, x[bad], self.saturation, prior)
         error = self._error(matrix, x, y, offset, solved)
         return x, error, matrix.shape[1] - solved.rank
 
     def _error(self, matrix: Tensor, x: Tensor, y: Tensor, offset: Tensor, solved: NormalEquations) -> Tensor:
-        """Bound on the relative error of x, ``(B,)``; infinite where x is not determined or y contradictory."""
+        """Bound on the relative error of x, ``(B,)``; infinite where x is open or y contradictory."""
         mask, z = self.saturation.equations(y), x @ matrix.T + offset
         spare = (mask.sum(1) - matrix.shape[1]).clamp_min(1)
         seen = ((z - y.double()) * mask).square().sum(1).div(spare).sqrt()

@@ -1,0 +1,111 @@
+"""Overlapping windows: each solves its own equations, and conjugate gradients make them agree."""
+
+from __future__ import annotations
+
+import math
+from typing import final
+
+import torch
+from torch import Tensor
+
+from preimage.inverse.linear.base import LinearMap
+from preimage.inverse.linear.convolution import Convolution
+from preimage.inverse.solvers.cgls import IterativeResult
+from preimage.inverse.solvers.normal_equations import masked_gram
+from preimage.inverse.solvers.regions.active_set import ActiveSetRegion, Rows
+from preimage.inverse.solvers.saturation import register_region
+from preimage.inverse.solvers.spd import conjugate_gradients
+from preimage.inverse.solvers.windows import Windows
+
+LARGEST_WINDOW = 160
+"""Most unknowns of a window."""
+
+MEMORY = 2**27
+"""Most entries of all window matrices of one sample (512 MiB in float32)."""
+
+
+@register_region
+@final
+class WindowConsensus(ActiveSetRegion):
+    """Minimise the sum over windows p of |W_p^(1/2) D_p (A x_p + b - y_p)|^2, W_p = (D_p A A' D_p + c I)^-1.
+
+    The weights make the rows of every window orthonormal, which removes the spread of the filters' gains from the
+    conditioning: only the geometry of the overlaps remains. Consistent equations keep their solution under
+    any weights. With G = A' D_p A and K = (G + c I)^-1 the matrix of a window is Q = I - c K, and the
+    system is ``sum U' Q U x = sum U' K A' D_p (y_p - b)`` with U the cutting out of windows.
+
+    Reference: the weights are those of the block Cimmino method, Arioli et al. (1992),
+    https://doi.org/10.1137/0913073, accelerated by conjugate gradients.
+
+    Cost: ``rows n^2 + n^3`` once and ``n^2`` an iteration, for each of the positions, n the window's unknowns.
+    """
+
+    route = "consensus of overlapping windows"
+    preference = 1
+    damping = 2.5e-6
+
+    @classmethod
+    def accepts(cls, linear: LinearMap) -> bool:
+        """Whether the windows are small, see several outputs each, and fit into memory together."""
+        if not isinstance(linear, Convolution):
+            return False
+        unknowns = linear.weight[0].numel()
+        entries = linear.groups * math.prod(linear.out_shape[1:]) * unknowns**2
+        several = linear.weight.shape[0] > linear.groups
+        return several and unknowns <= LARGEST_WINDOW and entries <= MEMORY
+
+    def _prepare(self, linear: LinearMap, offset: Tensor) -> None:
+        super()._prepare(linear, offset)
+        self._windows = Windows(linear)
+        self._matrix = self._windows.matrix
+        self._damp = self.damping * self._matrix.square().sum((1, 2)).max()
+
+    def _local_norm(self, x: Tensor) -> Tensor:
+        squares = self._windows.inputs(x).square().sum((0, 2))
+        return self._windows.per_position(squares.sqrt(), x.shape[0])
+
+    def _least_squares(self, rows: Rows, targets: Tensor, start: Tensor) -> tuple[IterativeResult, Tensor]:
+        windows, batch = self._windows, start.shape[0]
+        matrices, local = self._windows_of(rows, targets)
+        pinned = rows.pinned.to(start)
+        right = windows.scatter(local, batch) + pinned * torch.cat([rows.bound, 0 * rows.bound]).to(start)
+        diagonal = windows.scatter(matrices.diagonal(dim1=-2, dim2=-1).contiguous(), 1) + pinned
+
+        def project(x: Tensor) -> Tensor:
+            columns = _columns(windows.inputs(x), batch)  # (groups, positions, unknowns, batch)
+            return _uncolumns(matrices @ columns)
+
+        result = conjugate_gradients(
+            lambda x: windows.scatter(project(x), batch) + pinned * x,
+            right,
+            start,
+            torch.where(diagonal > 0, diagonal, 1),
+            tolerance=3e-8 if start.dtype == torch.float32 else 1e-14,
+            iterations=self.iterations,
+        )
+        misfit = (project(result.x) - local).unflatten(1, (batch, -1)).double()
+        return result, misfit.square().sum((0, 2, 3)).sqrt()
+
+    def _windows_of(self, rows: Rows, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Q, ``(groups, positions, n, n)``, and the local answers K A' D t, ``(groups, 2 positions, n)``."""
+        masks, values = self._windows.outputs(rows.mask), self._windows.outputs(targets.double())
+        eye = torch.eye(self._matrix.shape[2], dtype=torch.float64, device=targets.device)
+        all_matrices, all_local = [], []
+        for matrix, mask, value in zip(self._matrix, masks, values, strict=True):
+            factor = torch.linalg.cholesky_ex(masked_gram(matrix, mask) + self._damp * eye).L
+            inverse = torch.cholesky_inverse(factor)
+            right = (value * mask.repeat(2, 1)) @ matrix
+            local = inverse @ right.view(2, -1, right.shape[1]).permute(1, 2, 0)
+            all_matrices.append((eye - self._damp * inverse).to(targets.dtype))
+            all_local.append(local.permute(2, 0, 1).reshape(right.shape).to(targets.dtype))
+        return torch.stack(all_matrices), torch.stack(all_local)
+
+
+def _columns(windows: Tensor, batch: int) -> Tensor:
+    """``(groups, batch * positions, n)`` to ``(groups, positions, n, batch)``."""
+    return windows.unflatten(1, (batch, -1)).permute(0, 2, 3, 1)
+
+
+def _uncolumns(columns: Tensor) -> Tensor:
+    """The reverse of ``_columns``."""
+    return columns.permute(0, 3, 1, 2).flatten(1, 2)
