@@ -13,6 +13,7 @@ from preimage.inverse import Ledger as Ledger
 from preimage.inverse import Report as Report
 from preimage.inverse import Site as Site
 from preimage.inverse import Solved as Solved
+from preimage.inverse import Traced as Traced
 from preimage.inverse import invert as invert
 from preimage.inverse import register_inverse as register_inverse
 

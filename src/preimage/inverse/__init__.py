@@ -8,6 +8,7 @@ from preimage.inverse.ledger import Ledger, Row
 from preimage.inverse.plan import Plan, plan
 from preimage.inverse.registry import UNKNOWN, Site, Solved, register_inverse
 from preimage.inverse.report import Report, RoundTrips
+from preimage.inverse.traced import Traced
 
 __all__ = [
     "UNKNOWN",
@@ -21,6 +22,7 @@ __all__ = [
     "Row",
     "Site",
     "Solved",
+    "Traced",
     "invert",
     "plan",
     "register_inverse",

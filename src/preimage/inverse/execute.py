@@ -57,22 +57,29 @@ def execute(graph: Graph, plan: Plan, known: Mapping[str, Any], context: RuleCon
             values[step.name] = evaluate(graph, values, [step.name])[step.name]
             noise[step.name] = max(noise.get(name, 0.0) for name in step.reads)
         else:
-            solved = _solve(graph, step, values, noise, context)
+            incoming = max((noise.get(name, 0.0) for name in (*step.targets, *step.reads)), default=0.0)
+            solved = solve_region(graph, step, values, incoming, context)
+            noise[step.source] = incoming if solved.exact >= 1.0 else max(incoming, UNTRUSTED)
             values[step.source] = solved.x
             steps.append((step, solved))
     return Outcome(values, _log_det(steps), _evidence(steps), _exact(steps), steps)
 
 
-def _solve(
-    graph: Graph, region: Region, values: Mapping[str, Any], noise: dict[str, float], context: RuleContext
+def solve_region(
+    graph: Graph, region: Region, values: Mapping[str, Any], noise: float, context: RuleContext
 ) -> Solved:
-    incoming = max((noise.get(name, 0.0) for name in (*region.targets, *region.reads)), default=0.0)
+    """Invert one region, given the values of its targets and of what it reads.
+
+    Args:
+        graph: the captured network.
+        region: the step.
+        values: known values by name.
+        noise: relative error that the targets are believed to carry.
+        context: prepared factorisations and priors.
+    """
     if region.kind == "gather":
-        solved = Solved([values[name] for name in region.targets])  # type: ignore[arg-type]
-    else:
-        solved = region.rule.solve(_site(graph, region, values, incoming, context), _target(region, values))
-    noise[region.source] = incoming if solved.exact >= 1.0 else max(incoming, UNTRUSTED)
-    return solved
+        return Solved([values[name] for name in region.targets])  # type: ignore[arg-type]
+    return region.rule.solve(_site(graph, region, values, noise, context), _target(region, values))
 
 
 def _site(

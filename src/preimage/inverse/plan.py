@@ -55,13 +55,19 @@ class Plan:
         return "\n".join([f"{self.guarantee.value}: {sizes}", *(f"  {step}" for step in self.steps)])
 
 
-def plan(graph: Graph, known: tuple[str, ...], wanted: tuple[str, ...] | None = None) -> Plan:
+def plan(
+    graph: Graph,
+    known: tuple[str, ...],
+    wanted: tuple[str, ...] | None = None,
+    given: tuple[str, ...] = (),
+) -> Plan:
     """Find the way back: values are propagated, exact steps before iterative before lossy ones, then pruned.
 
     Args:
         graph: the captured network.
         known: names of the values to start from.
         wanted: names of the values to reach; the network's inputs by default.
+        given: names of values that are known beforehand and not counted: conditioning inputs.
 
     Returns:
         The plan. A map such as ``cat([x, 2 x])`` is a left inverse, not a bijection: values are counted.
@@ -79,9 +85,9 @@ def plan(graph: Graph, known: tuple[str, ...], wanted: tuple[str, ...] | None = 
         >>> plan(graph, graph.outputs).guarantee
         <Guarantee.RIGHT: 'right'>
     """
-    wanted = graph.inputs if wanted is None else wanted
+    wanted = tuple(name for name in graph.inputs if name not in given) if wanted is None else wanted
     _check_influence(graph, known, wanted)
-    steps = _Search(graph, known, wanted).run()
+    steps = _Search(graph, known, wanted, given).run()
     pruned = _prune(steps, wanted)
     sizes = sum(map(graph.size, known)), sum(map(graph.size, wanted))
     return Plan(known, wanted, pruned, _overall(graph, pruned, known, *sizes), *sizes)
@@ -107,9 +113,11 @@ def _ancestors(graph: Graph, names: tuple[str, ...]) -> set[str]:
 class _Search:
     """Best-first propagation of what is known."""
 
-    def __init__(self, graph: Graph, known: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+    def __init__(
+        self, graph: Graph, known: tuple[str, ...], wanted: tuple[str, ...], given: tuple[str, ...]
+    ) -> None:
         self.graph, self.wanted = graph, wanted
-        self.known = dict.fromkeys(known)
+        self.known = dict.fromkeys((*known, *given))
         self.relevant = _ancestors(graph, known)
         self.steps: list[Step] = []
 

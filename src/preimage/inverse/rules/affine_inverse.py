@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from preimage.capture.graph import Graph
+from preimage.capture.graph import Graph, Node
+from preimage.capture.interpret import evaluate, run_node
 from preimage.certificate import Certificate
 from preimage.inverse.determinant import log_abs_det
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.linear import Affine, AffineComposition, Scale
 from preimage.inverse.prior import Prior
 from preimage.inverse.registry import Site, Solved, register_inverse
-from preimage.inverse.roles import saturation_bounds
+from preimage.inverse.roles import Role, affine_role, saturation_bounds
 from preimage.inverse.rules.affine import affine_of
+from preimage.inverse.rules.pointwise import log_slope
 from preimage.inverse.solvers import PseudoInverse, pseudo_inverse
 
 PROJECTIONS = 12
@@ -26,12 +30,29 @@ def affine(site: Site, y: Tensor) -> Solved:
     solver = prepared(site, None)
     facts = solver.facts
     if facts.guarantee in ("exact", "left"):
-        solution = solver(y)
-        return Solved(solution.x, _log_det(site, solver, y), folded(solution.certificate, site, y))
+        solution = solver(y.detach())
+        x = polished(site, solver, y, solution.x)
+        return Solved(x, _log_det(site, solver, x), folded(solution.certificate, site, y))
     prior = None if site.context is None else site.context.prior(site.source)
     x = solver.solve(y) if prior is None else _towards(site, y, prior)
     certainty = 0.0 if facts.rank is None else min(1.0, facts.rank / max(1, facts.in_size))
     return Solved(x, exact=min(certainty, 1.0 - 1e-9))
+
+
+def polished(site: Site, solver: PseudoInverse, y: Tensor, x: Tensor) -> Tensor:
+    """x + A^+ (y - f(x)): one Newton step, which also carries the gradients of y and of the parameters.
+
+    By the implicit function theorem the derivative of the answer is A^+ applied to that of the residual, so
+    the factorisation itself need not be differentiated.
+    """
+    if not torch.is_grad_enabled():
+        return x
+    map_ = affine_of(site.graph, site.nodes)
+    inside = {node.name for node in site.nodes}
+    known = {name: value for name, value in site.values.items() if name not in inside}
+    again = evaluate(site.graph, {**known, site.source: x.detach()}, [site.target])[site.target]
+    offset = map_.apply(torch.zeros(1, *map_.in_shape, dtype=y.dtype, device=y.device)).detach()
+    return x.detach() + solver.solve(y - again + offset)
 
 
 def prepared(site: Site, prior: Prior | None) -> PseudoInverse:
@@ -109,11 +130,26 @@ def folded(certificate: Certificate, site: Site, y: Tensor) -> Certificate:
     )
 
 
-def _log_det(site: Site, solver: PseudoInverse, y: Tensor) -> Tensor | None:
+def _log_det(site: Site, solver: PseudoInverse, x: Tensor) -> Tensor | None:
+    """Minus the log abs det of every node in turn, with gradients for their parameters."""
     if solver.facts.guarantee != "exact":
         return None
-    total = log_abs_det(affine_of(site.graph, site.nodes).linear)
-    if total is None:
-        return None
+    total = x.new_zeros(x.shape[0])
+    values: dict[str, Any] = {**site.values, site.source: x.detach()}
+    for node in site.nodes:
+        part = _node_log_det(site, node, values)
+        if part is None:
+            return None
+        total = total - part
+        values[node.name] = run_node(site.graph, node, values)
     fold = site.graph.by_name[site.target].fold
-    return (-total * fold).to(y).expand(y.shape[0] // fold)
+    return total if fold == 1 else total.view(-1, fold).sum(1)
+
+
+def _node_log_det(site: Site, node: Node, values: dict[str, Any]) -> Tensor | None:
+    role = affine_role(site.graph, node)
+    x: Tensor = values[node.inputs[0]]
+    if role is not None and role.role is Role.DIAGONAL:
+        return log_slope(site.graph, node, x, values)
+    whole = log_abs_det(affine_of(site.graph, [node]).linear)
+    return None if whole is None else whole.to(x).expand(x.shape[0])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from preimage.capture.graph import Graph, Node
+from preimage.capture.interpret import run_node
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.range import within
@@ -17,11 +18,18 @@ from preimage.inverse.rules.range import within
 
 def slope_log_det(site: Site, x: Tensor) -> Tensor:
     """log abs det dx/dy = - sum log f'(x) for an elementwise f, ``(N,)``."""
-    with torch.enable_grad():
-        point = x.detach().requires_grad_()
-        y = site.node.target(*(point, *site.operands[1:]), **site.options)
-        (slope,) = torch.autograd.grad(y.sum(), point)
-    return -slope.abs().log().flatten(1).sum(1) if slope.dim() > 1 else -slope.abs().log()
+    return -log_slope(site.graph, site.node, x, site.values)
+
+
+def log_slope(graph: Graph, node: Node, x: Tensor, values: Mapping[str, Any]) -> Tensor:
+    """sum log |f'(x)| of an elementwise node, ``(N,)``; differentiable in x and in the node's parameters."""
+    others = {name: value for name, value in values.items() if name not in (node.name, node.inputs[0])}
+
+    def forward(point: Tensor) -> Tensor:
+        return run_node(graph, node, {**others, node.inputs[0]: point})
+
+    slope = torch.func.jvp(forward, (x,), (torch.ones_like(x),))[1]
+    return slope.abs().log().flatten(1).sum(1) if slope.dim() > 1 else slope.abs().log()
 
 
 def _one_operand(graph: Graph, node: Node) -> Guarantee:
