@@ -3,3 +3,6 @@
 from preimage.functional.event import align_event as align_event
 from preimage.functional.event import sum_event as sum_event
 from preimage.functional.event import zero_log_det as zero_log_det
+from preimage.functional.householder import apply_reflections as apply_reflections
+from preimage.functional.householder import householder_qr as householder_qr
+from preimage.functional.householder import undo_reflections as undo_reflections
