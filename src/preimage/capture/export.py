@@ -70,7 +70,8 @@ def _export(model: nn.Module, examples: tuple[Tensor, ...]) -> tuple[ExportedPro
         return _call_export(model, doubled, Dim.DYNAMIC), None
     except Exception as free:
         try:
-            return _call_export(model, examples, None), examples[0].shape[0]
+            copies = tuple(e.clone() for e in examples)  # export marks the tensors it was given
+            return _call_export(model, copies, None), examples[0].shape[0]
         except Exception as fixed:
             raise CaptureError(_explain(fixed)) from free
 
@@ -150,6 +151,7 @@ class _Reader:
         args, kwargs = self._operands(node.args), self._operands(node.kwargs)
         inputs = tuple(dict.fromkeys(n for n in references((args, kwargs)) if n in self.data))
         operation, target, replaces = self._functional(node)
+        _refuse_chance(operation, args, node)
         if operation == "sym_size":
             inputs = ()  # a shape is not data
         if inputs:
@@ -238,6 +240,15 @@ class _Reader:
         if not sizes:
             return (), 1
         return tuple(sizes[1:]), max(1, sizes[0] // self.batch)
+
+
+def _refuse_chance(operation: str, args: tuple[Any, ...], node: fx.Node) -> None:
+    """Dropout that was called with training=True is no function of its input."""
+    if "dropout" in operation and len(args) > 2 and args[2] and args[1]:
+        raise NotInvertibleError(
+            f"{node.name} is dropout with training=True, whose output depends on chance; a fixed network was"
+            " wanted: call model.eval(), and pass training=self.training"
+        )
 
 
 def _module_stack(node: fx.Node) -> list[tuple[str, str]]:

@@ -143,6 +143,9 @@ def enclosing(graph: Graph, values: tuple[str, ...], known: Known) -> Region | N
     if not entries:
         return None
     source = max(entries, key=lambda name: graph.order[name])
+    behind = [name for name in entries if name != source]
+    if behind and _only_saturates(graph, source, latest):  # a block is solved together with what clips it
+        source = max(behind, key=lambda name: graph.order[name])
     targets = tuple(v for v in values if source in graph.dominators[v] and v != source)
     nodes = tuple(n for n in graph.nodes if any(n in graph.between(source, target) for target in targets))
     square = graph.size(source) <= sum(graph.size(target) for target in targets)
@@ -154,6 +157,13 @@ def enclosing(graph: Graph, values: tuple[str, ...], known: Known) -> Region | N
     return Region(
         kind, tuple(n.name for n in nodes), source, targets, (), guarantee, rule, label_of(graph, nodes)
     )
+
+
+def _only_saturates(graph: Graph, source: str, value: str) -> bool:
+    """Whether nothing but saturations lies between a sum and a value."""
+    between = graph.between(source, value)
+    summed = source in graph.by_name and len(graph.by_name[source].inputs) > 1
+    return summed and all(saturation_bounds(node) is not None for node in between)
 
 
 def _is_residual(graph: Graph, value: str, source: str) -> bool:
