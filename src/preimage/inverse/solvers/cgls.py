@@ -84,9 +84,9 @@ def cgls(
         if not active.any():
             break
         image = apply(direction)
-        step = spread(torch.where(active, gamma / inner(image, image).clamp_min(1e-300), 0), x)
-        x, used = x + step * direction, used + active
-        residual = y - apply(x) if count % recompute == 0 else residual - step * image
+        step = torch.where(active, gamma / inner(image, image).clamp_min(1e-300), 0)
+        x, used = x + spread(step, x) * direction, used + active
+        residual = y - apply(x) if count % recompute == 0 else residual - spread(step, image) * image
         gradient = adjoint(residual)
         fresh = inner(gradient, gradient)
         ratio = torch.where(active & (count % recompute != 0), fresh / gamma.clamp_min(1e-300), 0)
