@@ -48,7 +48,8 @@ class BijectionTransform(Transform):
         self._codomain = _single(bijection.codomain)
         self.bijection, self.context = bijection, context
         self.in_dim = max(1, len(self._domain.fixed)) if event_dim is None else event_dim
-        self.out_dim = max(self.in_dim, len(self._codomain.fixed))
+        named = len(self._codomain.fixed)
+        self.out_dim = max(self.in_dim, named) if self._codomain.open_ended else named
         self._last: tuple[Tensor, Tensor, Tensor] | None = None
 
     @property

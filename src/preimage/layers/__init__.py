@@ -10,13 +10,12 @@ from preimage.layers.augment_noise import AugmentNoise as AugmentNoise
 from preimage.layers.baird import Baird as Baird
 from preimage.layers.bias import Bias as Bias
 from preimage.layers.branched import Branched as Branched
-from preimage.layers.branched import Dip as Dip
-from preimage.layers.branched import WholeNumbers as WholeNumbers
 from preimage.layers.concatenate import Concatenate as Concatenate
 from preimage.layers.conditional_map import ConditionalMap as ConditionalMap
 from preimage.layers.coupling import Coupling as Coupling
 from preimage.layers.dense import Dense as Dense
 from preimage.layers.diagonal import Diagonal as Diagonal
+from preimage.layers.dip import Dip as Dip
 from preimage.layers.element_map import ElementMap as ElementMap
 from preimage.layers.elementwise import Elementwise as Elementwise
 from preimage.layers.elu import ELU as ELU
@@ -33,6 +32,8 @@ from preimage.layers.haar import Haar as Haar
 from preimage.layers.haar import MeanDifference as MeanDifference
 from preimage.layers.haar import PairTransform as PairTransform
 from preimage.layers.leaky_relu import LeakyReLU as LeakyReLU
+from preimage.layers.learned_interval import LearnedInterval as LearnedInterval
+from preimage.layers.learned_range_compression import LearnedRangeCompression as LearnedRangeCompression
 from preimage.layers.log_norm import LogNorm as LogNorm
 from preimage.layers.lu_linear import LULinear as LULinear
 from preimage.layers.mean_pool import MeanPool as MeanPool
@@ -53,8 +54,6 @@ from preimage.layers.prelu import PReLU as PReLU
 from preimage.layers.pseudo_inverse_linear import PseudoInverseLinear as PseudoInverseLinear
 from preimage.layers.range_clamp import RangeClamp as RangeClamp
 from preimage.layers.range_clamp import range_penalty as range_penalty
-from preimage.layers.range_compression import LearnedInterval as LearnedInterval
-from preimage.layers.range_compression import LearnedRangeCompression as LearnedRangeCompression
 from preimage.layers.range_compression import RangeCompression as RangeCompression
 from preimage.layers.recording import Recording as Recording
 from preimage.layers.recording import Records as Records
@@ -83,3 +82,4 @@ from preimage.layers.svd_rectangular import SVDRectangular as SVDRectangular
 from preimage.layers.swish import Swish as Swish
 from preimage.layers.tanh import Tanh as Tanh
 from preimage.layers.tuple_coupling import TupleCoupling as TupleCoupling
+from preimage.layers.whole_numbers import WholeNumbers as WholeNumbers
