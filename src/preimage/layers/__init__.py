@@ -56,7 +56,6 @@ from preimage.layers.range_clamp import RangeClamp as RangeClamp
 from preimage.layers.range_clamp import range_penalty as range_penalty
 from preimage.layers.range_compression import RangeCompression as RangeCompression
 from preimage.layers.recording import Recording as Recording
-from preimage.layers.recording import Records as Records
 from preimage.layers.recording import Tap as Tap
 from preimage.layers.recording import TapLoss as TapLoss
 from preimage.layers.reorder_parts import ReorderParts as ReorderParts
