@@ -15,10 +15,12 @@ from preimage.certificate import Certificate, OnError
 from preimage.checks import Context, Domains
 from preimage.domains import Reals
 from preimage.functional.event import zero_log_det
+from preimage.rebuild import Rebuilt, rebuild
 from preimage.transforms import BijectionTransform
 
 Method = Callable[..., tuple[Any, Tensor]]
 Direction = Callable[[Any, Context], tuple[Any, Tensor]]
+Rebuild = Callable[[Any, Context], Rebuilt]
 
 
 def _checked(method: Method, word: str) -> Method:
@@ -121,6 +123,25 @@ class Bijection(nn.Module, abc.ABC):
         """The data tensor(s) alone."""
         return self.inverse_and_log_det(y, context)[0]
 
+    def rebuild_forward(self, y: Any, context: Context = None) -> Rebuilt:
+        """Recompute from y what autograd would have kept of the forward run.
+
+        A layer whose two directions share work, such as a coupling, may do that work once by overriding this.
+        """
+        return rebuild(self.forward_and_log_det, self.inverse_and_log_det, y, context)
+
+    def rebuild_inverse(self, x: Any, context: Context = None) -> Rebuilt:
+        """The same for the inverse run, from its result x."""
+        return rebuild(self.inverse_and_log_det, self.forward_and_log_det, x, context)
+
+    def forward_steps(self) -> list[Step]:
+        """What ``forward`` does, one step a layer; containers list their members."""
+        return [Step(self.forward_and_log_det, self.rebuild_forward, self)]
+
+    def inverse_steps(self) -> list[Step]:
+        """What ``inverse`` does, one step a layer."""
+        return [Step(self.inverse_and_log_det, self.rebuild_inverse, self)]
+
     @property
     def inv(self) -> Bijection:
         """This map with its directions swapped: a view that shares the parameters; ``b.inv.inv is b``."""
@@ -170,6 +191,14 @@ class Inverted(Bijection, delegates=True):
         """The inner map."""
         return self.bijection.forward_and_log_det(y, context)
 
+    def forward_steps(self) -> list[Step]:
+        """The inner map's inverse steps."""
+        return self.bijection.inverse_steps()
+
+    def inverse_steps(self) -> list[Step]:
+        """The inner map's forward steps."""
+        return self.bijection.forward_steps()
+
     @property
     def inv(self) -> Bijection:
         """The inner map itself."""
@@ -180,7 +209,7 @@ class Step(NamedTuple):
     """One layer of a chain, seen in the direction in which the chain runs."""
 
     run: Direction
-    undo: Direction
+    rebuild: Rebuild
     layer: Bijection
 
     def context(self, context: Context) -> Context:
@@ -212,6 +241,14 @@ MEMORY: dict[str, Callable[[], ChainRunner]] = {"autograd": AutogradRunner}
 """What ``Chain(memory=...)`` may name; further runners register themselves here."""
 
 
+def _runner(memory: str | ChainRunner) -> ChainRunner:
+    if isinstance(memory, ChainRunner):
+        return memory
+    if memory not in MEMORY:
+        raise ValueError(f"Chain: memory is {memory!r}, wanted one of {', '.join(map(repr, MEMORY))}")
+    return MEMORY[memory]()
+
+
 class Chain(Bijection, delegates=True):
     r"""Bijections one after the other: :math:`f = f_L \circ \dots \circ f_1`, log_dets added.
 
@@ -219,8 +256,8 @@ class Chain(Bijection, delegates=True):
 
     Args:
         layers: the maps, in the order in which ``forward`` runs them; none for the identity.
-        memory: what a backward pass keeps: ``"autograd"`` everything, ``"reversible"`` only the outputs, see
-            :class:`preimage.reversible.ReversibleRunner`.
+        memory: what a backward pass keeps: ``"autograd"`` everything, ``"reversible"`` only the two ends, see
+            :class:`preimage.reversible.ReversibleRunner`; or a runner of your own.
 
     Returns:
         The latent tensor(s) and the sum of the log_dets ``(N,)``.
@@ -240,39 +277,45 @@ class Chain(Bijection, delegates=True):
         2
     """
 
-    def __init__(self, *layers: Bijection, memory: str = "autograd") -> None:
+    def __init__(self, *layers: Bijection, memory: str | ChainRunner = "autograd") -> None:
         super().__init__()
-        if memory not in MEMORY:
-            raise ValueError(f"Chain: memory is {memory!r}, wanted one of {', '.join(map(repr, MEMORY))}")
         for layer in layers:
             if not isinstance(layer, Bijection):
                 raise TypeError(f"Chain: got {type(layer).__name__}, wanted bijections only")
         self.layers = nn.ModuleList(layers)
         self.memory = memory
-        self._runner = MEMORY[memory]()
+        self._runner = _runner(memory)
         if layers:
             self.domain, self.codomain = layers[0].domain, layers[-1].codomain
         conditional = [layer.context_domain for layer in layers if layer.context_domain is not None]
         self.context_domain = conditional[0] if conditional else None
 
-    def _run(self, where: str, steps: list[Step], x: Any, context: Context) -> tuple[Any, Tensor]:
+    def _run(self, word: str, steps: list[Step], x: Any, context: Context) -> tuple[Any, Tensor]:
+        where = f"Chain.{'forward' if word == 'x' else 'inverse'}_and_log_det"
         if self.context_domain is None:
             checks.check_context(where, context, None, 0)
         x = checks.promote_under_autocast(x)
+        domains = self.domain if word == "x" else self.codomain
+        checks.check_tensors(where, word, x, domains, None)
         if not steps:
-            checks.check_tensors(where, "its argument", x, self.domain, None)
             return x, zero_log_det(checks.as_tuple(x)[0])
         return self._runner.run(steps, x, context)
 
+    def forward_steps(self) -> list[Step]:
+        """The steps of every layer in order."""
+        return [step for layer in self for step in layer.forward_steps()]
+
+    def inverse_steps(self) -> list[Step]:
+        """The inverse steps of every layer, last layer first."""
+        return [step for layer in reversed(list(self)) for step in layer.inverse_steps()]
+
     def forward_and_log_det(self, x: Any, context: Context = None) -> tuple[Any, Tensor]:
         """Every layer in order."""
-        steps = [Step(layer.forward_and_log_det, layer.inverse_and_log_det, layer) for layer in self]
-        return self._run("Chain.forward_and_log_det", steps, x, context)
+        return self._run("x", self.forward_steps(), x, context)
 
     def inverse_and_log_det(self, y: Any, context: Context = None) -> tuple[Any, Tensor]:
         """Every layer's inverse in reverse order."""
-        steps = [Step(layer.inverse_and_log_det, layer.forward_and_log_det, layer) for layer in self]
-        return self._run("Chain.inverse_and_log_det", steps[::-1], y, context)
+        return self._run("y", self.inverse_steps(), y, context)
 
     def __len__(self) -> int:
         return len(self.layers)

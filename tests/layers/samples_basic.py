@@ -16,6 +16,7 @@ from preimage.layers import (
     LeakyReLU,
     MaskPartition,
     Permutation,
+    SlicePartition,
 )
 from preimage.nets import MLP
 from preimage.testing import Sample
@@ -57,7 +58,7 @@ SAMPLES = [
     Sample("coupling, affine", lambda: Coupling(torch.tensor([True, False, True]), MLP(2, 2, (8,)))),
     Sample(
         "coupling, additive, one kept of four",
-        lambda: Coupling(ChannelPartition.halves(4, keep=1), MLP(1, 3, (8,)), AdditiveMap()),
+        lambda: Coupling(SlicePartition(4, keep=1, first=False), MLP(1, 3, (8,)), AdditiveMap()),
     ),
     Sample(
         "coupling, affine, alternating, context",
@@ -65,7 +66,7 @@ SAMPLES = [
     ),
     Sample(
         "coupling, all from the context",
-        lambda: Coupling(ChannelPartition.halves(3, keep=0), MLP(0, 6, (8,), context=2), context=2),
+        lambda: Coupling(SlicePartition(3, keep=0), MLP(0, 6, (8,), context=2), context=2),
     ),
     Sample(
         "coupling, checkerboard, context",
@@ -78,6 +79,11 @@ SAMPLES = [
         free=(2,),
     ),
     Sample("chain, context", _chain),
+    Sample(
+        "chain, reversible, context",
+        lambda: Chain(*_chain(), memory="reversible"),
+        exceptions={"compile": "one autograd node for the whole chain is a graph break on purpose"},
+    ),
     Sample("inverted", lambda: LeakyReLU(0.2).inv, free=(3,)),
     Sample("nothing", Chain, free=(3,)),
     Sample(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from preimage.layers.element_map import ElementMap
@@ -26,8 +25,8 @@ class AdditiveMap(ElementMap):
 
     def forward_elements(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Add."""
-        return x + raw.squeeze(-1), torch.zeros_like(x)
+        return x + raw.squeeze(-1), x.new_zeros(()).expand_as(x)
 
     def inverse_elements(self, y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Subtract."""
-        return y - raw.squeeze(-1), torch.zeros_like(y)
+        return y - raw.squeeze(-1), y.new_zeros(()).expand_as(y)

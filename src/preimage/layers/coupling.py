@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from preimage.bijection import Bijection
@@ -15,6 +16,7 @@ from preimage.functional.event import sum_event
 from preimage.layers.affine_map import AffineMap
 from preimage.layers.element_map import ElementMap
 from preimage.layers.partition import ChannelPartition, Partition
+from preimage.rebuild import Gradients, Rebuilt
 
 ElementFunction = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -84,8 +86,35 @@ class Coupling(Bijection):
     def _move(self, function: ElementFunction, x: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         kept, moving = self.partition.split(x)
         moved, log_slope = function(moving, self._parameters_for(kept, moving, context))
-        y, log_slope = self.partition.merge(kept, moved, log_slope)
-        return y, sum_event(log_slope)
+        return self.partition.join(kept, moved), sum_event(self.partition.only_moved(log_slope))
+
+    def rebuild_forward(self, y: Tensor, context: Context = None) -> Rebuilt:
+        """One run of the conditioner serves to undo the coupling and to run it again."""
+        return self._rebuild(self.element_map.inverse_elements, self.element_map.forward_elements, y, context)
+
+    def rebuild_inverse(self, x: Tensor, context: Context = None) -> Rebuilt:
+        """The same for the inverse."""
+        return self._rebuild(self.element_map.forward_elements, self.element_map.inverse_elements, x, context)
+
+    def _rebuild(self, undo: ElementFunction, redo: ElementFunction, y: Tensor, context: Context) -> Rebuilt:
+        kept, moved = (part.detach() for part in self.partition.split(y))
+        with torch.enable_grad():
+            raw = self._parameters_for(kept.requires_grad_(), moved, context)
+        with torch.no_grad():
+            moving = undo(moved, raw)[0]
+            x = self.partition.join(kept, moving)
+        with torch.enable_grad():
+            again, log_slope = redo(moving.requires_grad_(), raw)
+            log_det = sum_event(self.partition.only_moved(log_slope))
+        return Rebuilt(x, (kept, again), log_det, (kept, moving), self._split, self._join)
+
+    def _split(self, gradients: Gradients) -> Gradients:
+        """A gradient divided as values are; dividing is linear and leaves no element out."""
+        return (None, None) if gradients[0] is None else self.partition.split(gradients[0])
+
+    def _join(self, gradients: Gradients) -> Gradients:
+        kept, moving = gradients
+        return (None,) if kept is None or moving is None else (self.partition.join(kept, moving),)
 
     def _parameters_for(self, kept: Tensor, moving: Tensor, context: Context) -> Tensor:
         arguments: tuple[Any, ...] = (kept,) if context is None else (kept, context)

@@ -16,7 +16,7 @@ class Partition(nn.Module, abc.ABC):
 
     Example:
         >>> import torch
-        >>> kept, moving = ChannelPartition.halves(4).split(torch.arange(4.0)[None])
+        >>> kept, moving = SlicePartition(4).split(torch.arange(4.0)[None])
         >>> kept, moving
         (tensor([[0., 1.]]), tensor([[2., 3.]]))
     """
@@ -29,8 +29,12 @@ class Partition(nn.Module, abc.ABC):
         """The part that stays, and the part that moves."""
 
     @abc.abstractmethod
-    def merge(self, kept: Tensor, moved: Tensor, log_slope: Tensor) -> tuple[Tensor, Tensor]:
-        """Put both parts together again; log-slopes count only where elements moved."""
+    def join(self, kept: Tensor, moved: Tensor) -> Tensor:
+        """Put both parts together again."""
+
+    def only_moved(self, log_slope: Tensor) -> Tensor:
+        """Log-slopes of the moving part, zero where an element does not really move."""
+        return log_slope
 
 
 def _mask(mask: Sequence[bool] | Tensor) -> Tensor:
@@ -76,12 +80,6 @@ class ChannelPartition(Partition):
         self.register_buffer("order", torch.cat([self.kept, self.moving]).argsort())
 
     @classmethod
-    def halves(cls, features: int, keep: int | None = None) -> ChannelPartition:
-        """Keep the first channels (half of them, rounded down, or ``keep``) and move the others."""
-        first = features // 2 if keep is None else keep
-        return cls(torch.arange(features) < first)
-
-    @classmethod
     def alternating(cls, features: int, *, first: bool = True) -> ChannelPartition:
         """Keep every second channel, starting with the first or the second one."""
         return cls(torch.arange(features) % 2 == (0 if first else 1))
@@ -90,9 +88,52 @@ class ChannelPartition(Partition):
         """Two groups of channels."""
         return x.index_select(1, self.kept), x.index_select(1, self.moving)
 
-    def merge(self, kept: Tensor, moved: Tensor, log_slope: Tensor) -> tuple[Tensor, Tensor]:
+    def join(self, kept: Tensor, moved: Tensor) -> Tensor:
         """Every channel back in its place."""
-        return torch.cat([kept, moved], dim=1).index_select(1, self.order), log_slope
+        return torch.cat([kept, moved], dim=1).index_select(1, self.order)
+
+
+class SlicePartition(Partition):
+    """Divides the features or channels (dimension 1) at one place, without copying.
+
+    Reference: Dinh, Sohl-Dickstein, Bengio (2017), Real NVP, https://arxiv.org/abs/1605.08803
+
+    Args:
+        features: number of features or channels.
+        keep: how many of them stay, from 0 to features - 1; half of them, rounded down, by default.
+        first: whether the first ones stay, or the last ones.
+
+    Raises:
+        ValueError: keep is not in this range.
+
+    Cost: none to split, one copy of x to join.
+
+    Example:
+        >>> import torch
+        >>> SlicePartition(3, keep=1).split(torch.tensor([[1.0, 2.0, 3.0]]))
+        (tensor([[1.]]), tensor([[2., 3.]]))
+    """
+
+    def __init__(self, features: int, keep: int | None = None, *, first: bool = True) -> None:
+        super().__init__()
+        keep = features // 2 if keep is None else keep
+        if not 0 <= keep < features:
+            raise ValueError(
+                f"SlicePartition: keep is {keep}, wanted 0 to {features - 1} of {features} features"
+            )
+        self.domain = Reals(features, ...)
+        self._sizes = [keep, features - keep] if first else [features - keep, keep]
+        self._order = (0, 1) if first else (1, 0)
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Two groups of channels."""
+        parts = x.split(self._sizes, dim=1)
+        return parts[self._order[0]], parts[self._order[1]]
+
+    def join(self, kept: Tensor, moved: Tensor) -> Tensor:
+        """One behind the other."""
+        parts = (kept, moved)
+        return torch.cat([parts[self._order[0]], parts[self._order[1]]], dim=1)
 
 
 class MaskPartition(Partition):
@@ -141,6 +182,10 @@ class MaskPartition(Partition):
         zero = torch.zeros_like(x)
         return torch.where(self.mask, x, zero), torch.where(self.mask, zero, x)
 
-    def merge(self, kept: Tensor, moved: Tensor, log_slope: Tensor) -> tuple[Tensor, Tensor]:
+    def join(self, kept: Tensor, moved: Tensor) -> Tensor:
         """Choose position by position."""
-        return torch.where(self.mask, kept, moved), torch.where(self.mask, 0.0, log_slope)
+        return torch.where(self.mask, kept, moved)
+
+    def only_moved(self, log_slope: Tensor) -> Tensor:
+        """Zero at the kept positions."""
+        return torch.where(self.mask, 0.0, log_slope)
