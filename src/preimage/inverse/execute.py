@@ -13,12 +13,17 @@ from preimage.capture.graph import Graph
 from preimage.capture.interpret import BATCH, evaluate
 from preimage.certificate import Certificate, join
 from preimage.inverse.context import RuleContext
+from preimage.inverse.guarantee import SURJECTIVE
 from preimage.inverse.plan import Compute, Plan
 from preimage.inverse.region import Region
 from preimage.inverse.registry import Site, Solved
+from preimage.inverse.search import whole
 
 UNTRUSTED = 0.1
 """Relative error that is assumed of a value that a lossy step has guessed."""
+
+CERTAIN = 0.95
+"""Fraction of certain numbers from which a value counts as known; the rest are its least-squares answers."""
 
 
 @dataclass
@@ -30,17 +35,23 @@ class Outcome:
         log_det: log abs det of d inputs / d known, ``(N,)``; None when a step has none.
         certificate: joined evidence of the steps; None when every step was a closed form without doubt.
         exact: fraction of the wanted numbers that are certain.
+        steps: the regions that were inverted, with their answers.
     """
 
     values: dict[str, Any]
-    log_det: Tensor | None
-    certificate: Certificate | None
-    exact: float
+    log_det: Tensor | None = None
+    certificate: Certificate | None = None
+    exact: float = 1.0
     steps: list[tuple[Region, Solved]] = field(default_factory=list)
 
 
 def execute(graph: Graph, plan: Plan, known: Mapping[str, Any], context: RuleContext) -> Outcome:
     """Run a plan from its known values to the network's inputs.
+
+    A chain of layer-wise answers composes badly once one of them is a guess: it usually lies outside the
+    range of the layer before, and each further inverse amplifies that. So where information was lost and layers of
+    limited range remain, everything behind the last trusted value is solved as one equation, from the prior
+    mean, by the change of least norm.
 
     Args:
         graph: the captured network.
@@ -48,21 +59,71 @@ def execute(graph: Graph, plan: Plan, known: Mapping[str, Any], context: RuleCon
         known: the tensors that the plan starts from, ``(N, *event)`` each.
         context: prepared factorisations and priors.
     """
-    values: dict[str, Any] = dict(known)
-    values[BATCH] = next(iter(known.values())).shape[0]
-    noise: dict[str, float] = dict.fromkeys(known, 0.0)
-    steps: list[tuple[Region, Solved]] = []
-    for step in plan.steps:
-        if isinstance(step, Compute):
-            values[step.name] = evaluate(graph, values, [step.name])[step.name]
-            noise[step.name] = max(noise.get(name, 0.0) for name in step.reads)
-        else:
-            incoming = max((noise.get(name, 0.0) for name in (*step.targets, *step.reads)), default=0.0)
-            solved = solve_region(graph, step, values, incoming, context)
-            noise[step.source] = incoming if solved.exact >= 1.0 else max(incoming, UNTRUSTED)
-            values[step.source] = solved.x
-            steps.append((step, solved))
-    return Outcome(values, _log_det(steps), _evidence(steps), _exact(steps), steps)
+    return _Run(graph, plan, known, context).outcome()
+
+
+class _Run:
+    """The state of one execution."""
+
+    def __init__(self, graph: Graph, plan: Plan, known: Mapping[str, Any], context: RuleContext) -> None:
+        self.graph, self.plan, self.context = graph, plan, context
+        self.values: dict[str, Any] = {**known, BATCH: next(iter(known.values())).shape[0]}
+        self.noise: dict[str, float] = dict.fromkeys(known, 0.0)
+        self.steps: list[tuple[Region, Solved]] = []
+
+    def outcome(self) -> Outcome:
+        for position, step in enumerate(self.plan.steps):
+            if isinstance(step, Compute):
+                self._compute(step)
+                continue
+            self._invert(step)
+            if self._should_merge(step, position):
+                self._solve_the_rest(step)
+                return Outcome(self.values, None, self._evidence(), 0.0, self.steps)
+        return Outcome(self.values, self._log_det(), self._evidence(), self._exact(), self.steps)
+
+    def _compute(self, step: Compute) -> None:
+        self.values[step.name] = evaluate(self.graph, self.values, [step.name])[step.name]
+        self.noise[step.name] = max(self.noise.get(name, 0.0) for name in step.reads)
+
+    def _invert(self, region: Region) -> None:
+        incoming = max((self.noise.get(name, 0.0) for name in (*region.targets, *region.reads)), default=0.0)
+        solved = solve_region(self.graph, region, self.values, incoming, self.context)
+        self.values[region.source] = solved.x
+        self.noise[region.source] = incoming if solved.exact >= CERTAIN else max(incoming, UNTRUSTED)
+        self.steps.append((region, solved))
+
+    def _should_merge(self, region: Region, position: int) -> bool:
+        """Whether a guess was made that the layers before it need not be able to produce."""
+        rest = [r for r in self.plan.steps[position:] if isinstance(r, Region)]
+        stays_right = all(r.guarantee in SURJECTIVE for r in rest)
+        return self.noise[region.source] > 0.0 and not stays_right and len(self.plan.wanted) == 1
+
+    def _solve_the_rest(self, lossy: Region) -> None:
+        gate = len(lossy.targets) == 1 and self._is_gate(lossy.targets[0])
+        targets = lossy.targets if gate else self.plan.known
+        region = whole(self.graph, self.plan.wanted[0], targets)
+        trusted = {name: self.values[name] for name in (*self.plan.known, *targets)}
+        solved = solve_region(self.graph, region, trusted, UNTRUSTED, self.context)
+        self.values[region.source] = solved.x
+        self.steps = [*(pair for pair in self.steps if pair[0] is not lossy), (region, solved)]
+
+    def _is_gate(self, name: str) -> bool:
+        """Whether everything that the known values depend on passes through this one."""
+        return all(name in self.graph.dominators[known] for known in self.plan.known)
+
+    def _log_det(self) -> Tensor | None:
+        parts = [solved.log_det for region, solved in self.steps if region.kind != "gather"]
+        if not parts or any(part is None for part in parts):
+            return None
+        return torch.stack([part for part in parts if part is not None]).sum(0)
+
+    def _evidence(self) -> Certificate | None:
+        found = [solved.certificate for _, solved in self.steps if solved.certificate is not None]
+        return join(found) if found else None
+
+    def _exact(self) -> float:
+        return min((solved.exact for _, solved in self.steps), default=1.0)
 
 
 def solve_region(
@@ -86,29 +147,11 @@ def _site(
     graph: Graph, region: Region, values: Mapping[str, Any], noise: float, context: RuleContext
 ) -> Site:
     nodes = tuple(graph.by_name[name] for name in region.nodes)
-    module = context.module(region)
-    return Site(
-        graph, nodes, region.source, region.targets[-1], values, noise, module, region.targets, context
-    )
+    module, targets = context.module(region), region.targets
+    return Site(graph, nodes, region.source, targets[-1], values, noise, module, targets, context)
 
 
 def _target(region: Region, values: Mapping[str, Any]) -> Any:
     if len(region.targets) == 1:
         return values[region.targets[0]]
     return torch.cat([values[name].flatten(1) for name in region.targets], 1)
-
-
-def _log_det(steps: list[tuple[Region, Solved]]) -> Tensor | None:
-    parts = [solved.log_det for region, solved in steps if region.kind != "gather"]
-    if not parts or any(part is None for part in parts):
-        return None
-    return torch.stack([part for part in parts if part is not None]).sum(0)
-
-
-def _evidence(steps: list[tuple[Region, Solved]]) -> Certificate | None:
-    found = [solved.certificate for _, solved in steps if solved.certificate is not None]
-    return join(found) if found else None
-
-
-def _exact(steps: list[tuple[Region, Solved]]) -> float:
-    return min((solved.exact for _, solved in steps), default=1.0)

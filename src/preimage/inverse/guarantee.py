@@ -38,12 +38,17 @@ class Guarantee(enum.Enum):
         return self in (Guarantee.EXACT, Guarantee.LEFT)
 
 
+SURJECTIVE = frozenset({Guarantee.EXACT, Guarantee.RIGHT})
+"""Promises that hold for every y, so that chains of them are right inverses."""
+
+
 def weakest(guarantees: Iterable[Guarantee]) -> Guarantee:
     """The promise of a chain of steps.
 
-    A left inverse before a right one promises neither round trip, so together they are an estimate.
+    A step that picks one of many preimages, together with one whose range is limited, promises neither round
+    trip: what was picked need not be in the range of the layer before. Together they are an estimate.
     """
     found = set(guarantees) or {Guarantee.EXACT}
-    if {Guarantee.LEFT, Guarantee.RIGHT} <= found:
+    if Guarantee.RIGHT in found and not found <= SURJECTIVE:
         found.add(Guarantee.ESTIMATE)
     return max(found, key=lambda guarantee: guarantee.rank)

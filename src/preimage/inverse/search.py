@@ -8,6 +8,7 @@ from typing import Any
 
 from preimage.capture.graph import Graph, Node, Reference
 from preimage.capture.taps import called_path
+from preimage.errors import NotInvertibleError
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.region import Region, label_of, outside_reads
 from preimage.inverse.registry import Rule, module_rule, operation_rule
@@ -157,6 +158,18 @@ def enclosing(graph: Graph, values: tuple[str, ...], known: Known) -> Region | N
     return Region(
         kind, tuple(n.name for n in nodes), source, targets, (), guarantee, rule, label_of(graph, nodes)
     )
+
+
+def whole(graph: Graph, source: str, targets: tuple[str, ...]) -> Region:
+    """Everything between an input and known values as one region, solved by Gauss-Newton."""
+    names = {node.name for target in targets for node in graph.between(source, target)}
+    nodes = tuple(node for node in graph.nodes if node.name in names)
+    rule = operation_rule("preimage::opaque")
+    if rule is None:
+        raise NotInvertibleError("the rule for opaque regions is not registered; import preimage")
+    label = label_of(graph, nodes) if nodes else ""
+    ordered = tuple(node.name for node in nodes)
+    return Region("opaque", ordered, source, targets, (), Guarantee.OPAQUE, rule, label)
 
 
 def _only_saturates(graph: Graph, source: str, value: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -10,13 +11,14 @@ from torch import Tensor
 from preimage.capture.interpret import BATCH, evaluate
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
+from preimage.inverse.rules.moments import moments
 from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
 
-PRODUCTS = 400
-"""Jacobian products that a region with trusted values may cost."""
+PRODUCTS = 80
+"""Jacobian products that a region may cost; ``Inverse.solve`` spends more."""
 
-ROUGH_PRODUCTS, ROUGH_TOLERANCE = 12, 0.03
-"""The same where the values are only estimates: solving more finely than they are known is wasted."""
+ROUGH_PRODUCTS = 16
+"""The same where information was lost on the way, so that no amount of work makes the answer exact."""
 
 
 @register_inverse("preimage::residual", guarantee=Guarantee.ITERATIVE)
@@ -27,24 +29,11 @@ def residual(site: Site, y: Tensor) -> Solved:
 
 @register_inverse("preimage::opaque", guarantee=Guarantee.OPAQUE)
 def opaque(site: Site, y: Tensor) -> Solved:
-    """f(x) = y by damped Gauss-Newton steps from the prior mean, or from a fixed pattern without one."""
-    return _solve(site, y, start(site, y))
+    """f(x) = y by damped Gauss-Newton steps from the prior mean."""
+    return _solve(site, y, None)
 
 
-def start(site: Site, y: Tensor) -> Tensor:
-    """No stationary point of common functions: the prior mean, else numbers without a pattern."""
-    prior = None if site.context is None else site.context.prior(site.source)
-    rows = y.shape[0]
-    if prior is not None:
-        return prior.mean.to(y).expand(rows, *site.shape).clone()
-    count = math.prod(site.shape)
-    golden = torch.arange(1, count + 1, device=y.device) * 2.399963229728653  # the golden angle never repeats
-    return 0.5 * golden.cos().to(y).view(1, *site.shape).expand(rows, *site.shape).clone()
-
-
-def _solve(site: Site, y: Tensor, first: Tensor) -> Solved:
-    trusted = site.noise == 0.0
-    tolerance = default_tolerance(y.dtype) if trusted else ROUGH_TOLERANCE
+def _solve(site: Site, y: Tensor, first: Tensor | None) -> Solved:
     known = {name: value for name, value in site.values.items() if name != site.source}
 
     def region(x: Tensor) -> Tensor:
@@ -54,11 +43,26 @@ def _solve(site: Site, y: Tensor, first: Tensor) -> Solved:
         parts = [values[name] for name in site.targets]
         return parts[0] if len(parts) == 1 else torch.cat([part.flatten(1) for part in parts], 1)
 
-    effort = Effort(tolerance, PRODUCTS if trusted else ROUGH_PRODUCTS)
-    x, certificate = gauss_newton(region, y, first, effort=effort)
+    trusted = site.noise == 0.0
+    effort = Effort(default_tolerance(y.dtype), PRODUCTS if trusted else ROUGH_PRODUCTS)
+    begin = start(site, y, region) if first is None else first
+    x, certificate = gauss_newton(region, y, begin, effort=effort)
     square = math.prod(site.shape) <= y[0].numel()
     unique = trusted and certificate.ok and square
-    return Solved(x.detach(), certificate=certificate, exact=1.0 - 1e-9 if unique else 0.0)
+    return Solved(x.detach(), certificate=certificate, exact=1.0 if unique else 0.0)
+
+
+def start(site: Site, y: Tensor, region: Callable[[Tensor], Tensor]) -> Tensor:
+    """The prior mean, or zero; where the region is flat there, numbers without a pattern."""
+    mean = moments(site, y)[0].clone()
+    with torch.enable_grad():
+        point = mean.detach().requires_grad_()
+        error = (y.detach() - region(point)).square().sum()
+        (slope,) = torch.autograd.grad(error, point)
+    flat = (slope.flatten(1) == 0).all(1) & (error.detach() > 0)
+    golden = torch.arange(1, mean[0].numel() + 1, device=y.device) * 2.399963229728653  # never repeats
+    pattern = (0.5 * golden.cos()).to(y).view(1, *site.shape)
+    return torch.where(flat.view(-1, *[1] * (mean.dim() - 1)), pattern, mean)
 
 
 def _inside(site: Site, known: dict[str, object]) -> dict[str, object]:

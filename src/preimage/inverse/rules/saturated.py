@@ -14,6 +14,7 @@ from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.roles import saturation_bounds
 from preimage.inverse.rules.affine import affine_of
 from preimage.inverse.rules.affine_inverse import folded, source_range
+from preimage.inverse.rules.moments import moments
 from preimage.inverse.rules.range import within
 from preimage.inverse.solvers.cgls import cgls
 from preimage.inverse.solvers.saturation import Prior as Gaussian
@@ -65,15 +66,6 @@ def estimated(site: Site, y: Tensor) -> Tensor:
     )
     low, high = source_range(site.graph, site.source)
     return (mean + spread * found.x).clamp(low, high)
-
-
-def moments(site: Site, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Prior mean ``(N, *event)`` and spread of the unknown value; zero and one where nothing is known."""
-    prior = None if site.context is None else site.context.prior(site.source)
-    rows = (y.shape[0], *site.shape)
-    if prior is None:
-        return y.new_zeros(rows), y.new_ones(1, *site.shape)
-    return prior.mean.to(y).expand(rows), prior.spread.clamp_min(1e-6).to(y).expand(1, *site.shape)
 
 
 def prepared_region(site: Site) -> SaturationInverse:
