@@ -44,9 +44,11 @@ def run_node(graph: Graph, node: Node, values: Mapping[str, Any]) -> Any:
         if name in values:
             return values[name]
         tensor = graph.tensor(name)
-        if tensor is None:
-            raise KeyError(name)
-        return tensor
+        if tensor is not None:
+            return tensor
+        if name in graph.by_name and not graph.is_data(name):
+            return evaluate(graph, {BATCH: values.get(BATCH, 1)}, [name])[name]
+        raise KeyError(name)
 
     return node.target(*substitute(node.args, resolve), **substitute(node.kwargs, resolve))
 

@@ -157,6 +157,16 @@ def shift(graph: Graph, node: Node) -> Affine:
     return AffineMap(_scaled(scale, shape), other * sign if left else other)
 
 
+@register_affine("rsub", role=Role.DIAGONAL)
+def reversed_shift(graph: Graph, node: Node) -> Affine:
+    """c - a x."""
+    shape, alpha = source_shape(graph, node), float(argument(graph, node, 2, "alpha", 1))
+    other = event_constant(argument(graph, node, 1, "other"), node.shape)
+    if node.shape != shape:
+        return Linearised(graph, node)
+    return AffineMap(_scaled(-alpha, shape), other)
+
+
 @register_affine("mul", "div", role=Role.DIAGONAL)
 def scale(graph: Graph, node: Node) -> Affine:
     """x c or x / c."""
@@ -165,7 +175,7 @@ def scale(graph: Graph, node: Node) -> Affine:
     other = event_constant(argument(graph, node, 1 if left else 0, "other"), node.shape)
     if node.shape != shape or node.kwargs.get("rounding_mode"):
         return Linearised(graph, node)
-    factor = other.reciprocal() if node.operation == "div" else other
+    factor = other.double().reciprocal() if node.operation == "div" else other
     return maps.Scale(factor, shape)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ def affine(site: Site, y: Tensor) -> Solved:
     if facts.guarantee in ("exact", "left"):
         solution = solver(y.detach())
         x = polished(site, solver, y, solution.x)
+        x = snapped(x, *source_range(site.graph, site.source))
         return Solved(x, _log_det(site, solver, x), folded(solution.certificate, site, y))
     prior = None if site.context is None else site.context.prior(site.source)
     x = solver.solve(y) if prior is None else _towards(site, y, prior)
@@ -108,6 +110,19 @@ _RANGES = {
     "softplus": (0.0, float("inf")),
     "exp": (0.0, float("inf")),
 }
+
+
+def snapped(x: Tensor, low: float, high: float) -> Tensor:
+    """Values within rounding of an end of their range are moved onto it.
+
+    A recovered zero of a ReLU comes back as 1e-17; read as "above zero" it would be a false equation for the
+    layer before. Read as zero it is a true inequality.
+    """
+    if x.numel() == 0 or (math.isinf(low) and math.isinf(high)):
+        return x
+    near = torch.finfo(x.dtype).eps ** (2 / 3) * x.detach().abs().max()
+    x = torch.where(x < low + near, low, x) if math.isfinite(low) else x
+    return torch.where(x > high - near, high, x) if math.isfinite(high) else x
 
 
 def folded(certificate: Certificate, site: Site, y: Tensor) -> Certificate:
