@@ -1,5 +1,6 @@
 """Bijections, one idea a file. One line a name, in alphabetical order."""
 
+from preimage.layers.act_norm import ActNorm as ActNorm
 from preimage.layers.additive_map import AdditiveMap as AdditiveMap
 from preimage.layers.affine import Affine as Affine
 from preimage.layers.affine_map import AffineMap as AffineMap
@@ -8,6 +9,7 @@ from preimage.layers.asinh import Asinh as Asinh
 from preimage.layers.asinh import Sinh as Sinh
 from preimage.layers.augment_noise import AugmentNoise as AugmentNoise
 from preimage.layers.baird import Baird as Baird
+from preimage.layers.batch_norm import BatchNorm as BatchNorm
 from preimage.layers.bias import Bias as Bias
 from preimage.layers.branched import Branched as Branched
 from preimage.layers.concatenate import Concatenate as Concatenate
@@ -28,9 +30,11 @@ from preimage.layers.feature_linear import FeatureLinear as FeatureLinear
 from preimage.layers.from_activation import from_activation as from_activation
 from preimage.layers.from_transform import FromTransform as FromTransform
 from preimage.layers.gelu import GELU as GELU
+from preimage.layers.group_norm import GroupNorm as GroupNorm
 from preimage.layers.haar import Haar as Haar
 from preimage.layers.haar import MeanDifference as MeanDifference
 from preimage.layers.haar import PairTransform as PairTransform
+from preimage.layers.layer_norm import LayerNorm as LayerNorm
 from preimage.layers.leaky_relu import LeakyReLU as LeakyReLU
 from preimage.layers.learned_interval import LearnedInterval as LearnedInterval
 from preimage.layers.learned_range_compression import LearnedRangeCompression as LearnedRangeCompression
@@ -48,6 +52,10 @@ from preimage.layers.partition import MaskPartition as MaskPartition
 from preimage.layers.partition import Partition as Partition
 from preimage.layers.partition import SlicePartition as SlicePartition
 from preimage.layers.permutation import Permutation as Permutation
+from preimage.layers.positive_scale import EluScale as EluScale
+from preimage.layers.positive_scale import ExpScale as ExpScale
+from preimage.layers.positive_scale import PositiveScale as PositiveScale
+from preimage.layers.positive_scale import TwiceSigmoidScale as TwiceSigmoidScale
 from preimage.layers.prelu import LearnableSlope as LearnableSlope
 from preimage.layers.prelu import MonotonicPReLU as MonotonicPReLU
 from preimage.layers.prelu import PReLU as PReLU
@@ -61,6 +69,7 @@ from preimage.layers.recording import TapLoss as TapLoss
 from preimage.layers.reorder_parts import ReorderParts as ReorderParts
 from preimage.layers.reshape import Reshape as Reshape
 from preimage.layers.reversible_residual import ReversibleResidual as ReversibleResidual
+from preimage.layers.rms_norm import RMSNorm as RMSNorm
 from preimage.layers.shared_bias import SharedBias as SharedBias
 from preimage.layers.sigmoid import Logit as Logit
 from preimage.layers.sigmoid import Sigmoid as Sigmoid
@@ -72,6 +81,7 @@ from preimage.layers.softplus import Softplus as Softplus
 from preimage.layers.softsign import Softsign as Softsign
 from preimage.layers.split import Split as Split
 from preimage.layers.squeeze import Squeeze as Squeeze
+from preimage.layers.statistics_norm import StatisticsNorm as StatisticsNorm
 from preimage.layers.subsample import Checkerboard as Checkerboard
 from preimage.layers.subsample import Subsample as Subsample
 from preimage.layers.surjection import Surjection as Surjection
