@@ -63,9 +63,9 @@ class Bijection(nn.Module, abc.ABC):
         >>> import torch
         >>> class Double(Bijection):
         ...     def forward_and_log_det(self, x, context=None):
-        ...         return 2 * x, torch.full_like(x[:, 0], x[0].numel() * math.log(2))
+        ...         return 2 * x, torch.full_like(x[:, 0], x.shape[1] * math.log(2))
         ...     def inverse_and_log_det(self, y, context=None):
-        ...         return y / 2, torch.full_like(y[:, 0], -y[0].numel() * math.log(2))
+        ...         return y / 2, torch.full_like(y[:, 0], -y.shape[1] * math.log(2))
         >>> import math
         >>> double = Double()
         >>> double.inv(double(torch.ones(1, 3)))

@@ -49,9 +49,10 @@ def _check(layer: Bijection, domains: Domains, value: Any, context: Context, wha
     refused, finite = violation > 0, answer.isfinite().all(1)
     require(not (answer.isnan().any(1) & ~refused).any(), f"{what}: NaN out of finite numbers")
     if answer.requires_grad:
-        found = torch.autograd.grad(answer[finite].sum(), as_tuple(leaves), allow_unused=True)
-        bad = torch.stack([_nan_rows(gradient, rows) for gradient in found]).any(0)
-        require(not (bad & finite).any(), f"{what}: NaN in the gradient")
+        for name, part in (("values", answer[finite, :-1]), ("log_det", answer[finite, -1])):
+            found = torch.autograd.grad(part.sum(), as_tuple(leaves), allow_unused=True, retain_graph=True)
+            bad = torch.stack([_nan_rows(gradient, rows) for gradient in found]).any(0)
+            require(not (bad & finite).any(), f"{what}: NaN in the gradient of {name}")
     _require_honest(layer, leaves, repeated, finite, what)
 
 
