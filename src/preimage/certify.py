@@ -149,7 +149,7 @@ def where_defined(function: Map, value: Any, context: Context) -> tuple[Any, Ten
         if error.violation is None:
             raise
         outside = error.violation
-    inside = ~(outside > 0)
+    inside = outside == 0
     answer, later = where_defined(function, _rows(value, inside), _rows(context, inside))
     violation = outside.masked_scatter(inside, later)
     return unpack(_spread(tensor, inside) for tensor in as_tuple(answer)), violation

@@ -179,6 +179,7 @@ class Interval(Domain):
     def violation(self, x: Tensor) -> Tensor:
         """Distance to the nearer bound; the smallest normal number on an open bound itself."""
         distance = torch.maximum(self.low - x, x - self.high).clamp_min(torch.finfo(x.dtype).tiny)
+        distance = distance.nan_to_num(nan=math.inf)  # infinity, on an infinite bound
         return torch.where(self.outside(x), distance, torch.zeros_like(x))
 
     def squash(self, real: Tensor) -> Tensor:
