@@ -77,6 +77,11 @@ def piece(sample: Sample) -> tuple[Bijection, int]:
     return Chain(_flat_to(x), layer, _flat_to(y).inv), sum(map(math.prod, x))
 
 
+def tolerance(names: list[str]) -> float:
+    """The largest tolerance that the table grants one of these samples: more than 1 for solvers."""
+    return max(sample.tolerance for sample in all_samples() if sample.name in names)
+
+
 @functools.cache
 def pieces() -> dict[str, tuple[Bijection, int]]:
     """Every sample that fits into the width."""
