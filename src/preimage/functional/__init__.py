@@ -6,3 +6,4 @@ from preimage.functional.event import zero_log_det as zero_log_det
 from preimage.functional.householder import apply_reflections as apply_reflections
 from preimage.functional.householder import householder_qr as householder_qr
 from preimage.functional.householder import undo_reflections as undo_reflections
+from preimage.functional.whitening import whitening_matrix as whitening_matrix

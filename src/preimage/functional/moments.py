@@ -51,6 +51,47 @@ def feature_moments(x: Tensor) -> Moments:
     return Moments(mean, squares / count, count)
 
 
+class Covariance(NamedTuple):
+    """What a batch says about all features together.
+
+    Args:
+        mean: ``(C,)``.
+        covariance: divided by the number of rows, ``(C, C)``.
+        rows: how many rows there were, a scalar tensor.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+    rows: Tensor
+
+
+@torch.no_grad()
+def feature_covariance(x: Tensor) -> Covariance:
+    r"""Mean and covariance :math:`\frac1M \sum (x - \mu)(x - \mu)^T` of the features.
+
+    The sums run as in :func:`feature_moments`.
+
+    Reference: Chan, Golub, LeVeque (1983), Algorithms for computing the sample variance,
+    https://doi.org/10.1080/00031305.1983.10483115
+
+    Args:
+        x: tensor ``(N, C, ...)``.
+
+    Returns:
+        Mean, covariance and number of rows, without gradient; NaN where there are no rows.
+
+    Cost: O(M C^2).
+
+    Example:
+        >>> feature_covariance(torch.tensor([[1.0, 1.0], [3.0, -1.0]])).covariance
+        tensor([[ 1., -1.],
+                [-1.,  1.]])
+    """
+    mean, _, count = feature_moments(x)
+    centred = as_rows(x) - mean
+    return Covariance(mean, sum_over_processes(centred.mT @ centred) / count, count)
+
+
 def as_rows(x: Tensor) -> Tensor:
     """Every position of ``(N, C, ...)`` as a row ``(M, C)``.
 

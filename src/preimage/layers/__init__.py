@@ -1,6 +1,7 @@
 """Bijections, one idea a file. One line a name, in alphabetical order."""
 
 from preimage.layers.act_norm import ActNorm as ActNorm
+from preimage.layers.adaptive_whitening import AdaptiveWhitening as AdaptiveWhitening
 from preimage.layers.additive_map import AdditiveMap as AdditiveMap
 from preimage.layers.affine import Affine as Affine
 from preimage.layers.affine_map import AffineMap as AffineMap

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from preimage.bijection import Bijection
 from preimage.certificate import Certificate, OnError
-from preimage.checks import Context
+from preimage.checks import Context, reference_tensor
 from preimage.domains import Reals
 from preimage.errors import ShapeError
 from preimage.functional.event import align_event
@@ -107,7 +107,8 @@ class FeatureLinear(Bijection, abc.ABC):
         return (math.prod(x.shape[2:]) * self.log_abs_det()).expand(x.shape[0])
 
     def _like(self) -> Tensor:
-        return next(self.parameters())
+        like = reference_tensor(self)
+        return torch.empty(0) if like is None else like
 
 
 def check_square(where: str, matrix: Tensor) -> None:
