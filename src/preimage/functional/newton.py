@@ -8,9 +8,17 @@ import torch
 from torch import Tensor
 
 WithSlope = Callable[[Tensor], tuple[Tensor, Tensor]]
+Reach = Callable[[Tensor], Tensor]
 
 
-def newton_root(function: WithSlope, y: Tensor, start: Tensor, steps: int = 6) -> Tensor:
+def anywhere(x: Tensor) -> Tensor:
+    """No limit to a step."""
+    return torch.full_like(x, torch.inf)
+
+
+def newton_root(
+    function: WithSlope, y: Tensor, start: Tensor, steps: int = 6, reach: Reach = anywhere
+) -> Tensor:
     r"""Solve :math:`f(x) = y` elementwise by Newton steps from a good start.
 
     The last two steps alone are seen by autograd. Newton's method converges as fast for power series as for
@@ -25,6 +33,8 @@ def newton_root(function: WithSlope, y: Tensor, start: Tensor, steps: int = 6) -
         y: any shape.
         start: where to start, the shape of y: close enough for plain Newton steps to converge.
         steps: number of steps before the last two.
+        reach: the largest step allowed from x. Where the slope of f vanishes, rounding alone makes large
+            steps: give the distance from that point.
 
     Returns:
         x, the shape of y. Whether the steps converged is for a forward pass to show.
@@ -39,14 +49,17 @@ def newton_root(function: WithSlope, y: Tensor, start: Tensor, steps: int = 6) -
     x = start.detach()
     with torch.no_grad():
         for _ in range(steps):
-            x = _step(function, y, x)
+            x = _step(function, y, x, reach)
     for _ in range(2):
-        x = _step(function, y, x)
+        x = _step(function, y, x, reach)
     return x
 
 
-def _step(function: WithSlope, y: Tensor, x: Tensor) -> Tensor:
+def _step(function: WithSlope, y: Tensor, x: Tensor, reach: Reach) -> Tensor:
     value, slope = function(x)
     flat = slope == 0
     step = (value - y) / torch.where(flat, torch.ones_like(slope), slope)
-    return x - torch.where(flat, torch.zeros_like(step), step)
+    step = torch.where(flat, torch.zeros_like(step), step)
+    limit = reach(x)
+    too_far = step - torch.maximum(torch.minimum(step, limit), -limit)
+    return x - (step - too_far.detach())  # the derivative stays that of a full step

@@ -22,7 +22,6 @@ from preimage.layers.dip import Dip as Dip
 from preimage.layers.element_map import ElementMap as ElementMap
 from preimage.layers.elementwise import Elementwise as Elementwise
 from preimage.layers.elu import ELU as ELU
-from preimage.layers.elu import ExponentialUnit as ExponentialUnit
 from preimage.layers.elu import SELU as SELU
 from preimage.layers.exp import Exp as Exp
 from preimage.layers.exp import Log as Log

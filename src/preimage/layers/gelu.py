@@ -58,19 +58,23 @@ class GELU(Dip):
         """Newton's method from a parabola through the lowest point, or through the origin."""
         parabola = ((0.25 + 4 * _SLOPE_AT_0 * y).clamp_min(0).sqrt() - 0.5) / (2 * _SLOPE_AT_0)
         start = torch.where(y < -0.05, TURN + _distance(y), torch.where(y < 1, parabola, y))
-        return newton_root(_gelu, y, start)
+        return newton_root(_gelu, y, start, reach=_from_turn)
 
     def left(self, y: Tensor) -> Tensor:
         """Newton's method on the logarithm, from the Gaussian tail or a parabola through the lowest point."""
         log = (-y).log()
         far = -(-2 * log.detach() - math.log(2 * math.pi)).clamp_min(0).sqrt()
         start = torch.where(y < -0.08, TURN - _distance(y), far)
-        return newton_root(_log_gelu, log, start)
+        return newton_root(_log_gelu, log, start, reach=_from_turn)
 
 
 def _distance(y: Tensor) -> Tensor:
     """How far x is from the lowest point, to first order."""
     return (2 / _CURVATURE * (y.detach() - LOWEST).clamp_min(0)).sqrt()
+
+
+def _from_turn(x: Tensor) -> Tensor:
+    return (x - TURN).abs()
 
 
 def _gelu(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -60,8 +60,12 @@ class SignedSine(Elementwise):
         sign, size = sign_and_size(y)
         below = (2 / _CURVATURE * (HIGHEST - size).clamp_min(0)).sqrt()
         start = torch.where(size < 1.2, size.sqrt() * (1 + size / 12), TURN - below)
-        x = newton_root(_product, size, start).clamp(0, TURN)
+        x = newton_root(_product, size, start, reach=_from_ends).clamp(0, TURN)
         return sign * x, -_product(x)[1].clamp_min(0).log()
+
+
+def _from_ends(x: Tensor) -> Tensor:
+    return torch.minimum(x, TURN - x).clamp_min(0)
 
 
 def _product(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -47,7 +47,7 @@ class Swish(Dip):
 
     Example:
         >>> import torch
-        >>> y, branch = Swish()(torch.tensor([[-2.0, -0.7361596, 1.0]]))
+        >>> y, branch = Swish()(torch.tensor([[-2.0, -0.7361879, 1.0]]))
         >>> y, branch
         (tensor([[-0.2384, -0.2384,  0.7311]]), tensor([[1., 0., 0.]]))
         >>> Swish().inverse((y, branch))
@@ -77,11 +77,15 @@ class Swish(Dip):
         v = self.beta * y
         with torch.no_grad():
             start = v + lambert_w(v * torch.exp(-v), branch)
-        return newton_root(_swish, v, start, steps=0) / self.beta
+        return newton_root(_swish, v, start, steps=0, reach=_from_turn) / self.beta
 
     def extra_repr(self) -> str:
         """The steepness."""
         return f"beta={self.beta}"
+
+
+def _from_turn(u: Tensor) -> Tensor:
+    return (u - TURN).abs()
 
 
 def _swish(u: Tensor) -> tuple[Tensor, Tensor]:
