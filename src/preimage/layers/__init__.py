@@ -36,7 +36,6 @@ from preimage.layers.haar import MeanDifference as MeanDifference
 from preimage.layers.haar import PairTransform as PairTransform
 from preimage.layers.layer_norm import LayerNorm as LayerNorm
 from preimage.layers.leaky_relu import LeakyReLU as LeakyReLU
-from preimage.layers.learned_interval import LearnedInterval as LearnedInterval
 from preimage.layers.learned_range_compression import LearnedRangeCompression as LearnedRangeCompression
 from preimage.layers.log_norm import LogNorm as LogNorm
 from preimage.layers.lu_linear import LULinear as LULinear
@@ -91,4 +90,3 @@ from preimage.layers.svd_rectangular import SVDRectangular as SVDRectangular
 from preimage.layers.swish import Swish as Swish
 from preimage.layers.tanh import Tanh as Tanh
 from preimage.layers.tuple_coupling import TupleCoupling as TupleCoupling
-from preimage.layers.whole_numbers import WholeNumbers as WholeNumbers
