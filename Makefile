@@ -13,7 +13,8 @@ install: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/preimage pictures --out $(DEMO)/pictures
-	$(VENV)/bin/preimage invert efficientnet-lite0 --pictures $(DEMO)/pictures --out $(DEMO)/report
+	$(VENV)/bin/preimage invert efficientnet-lite0 --pictures $(DEMO)/pictures --out $(DEMO)/report \
+		--cache $(DEMO)/cache
 
 test: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

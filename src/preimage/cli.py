@@ -48,6 +48,7 @@ def invert(
     std: Annotated[str, typer.Option(help="Per channel, for pixels in 0..1, own networks only.")] = "1",
     crops: Annotated[int, typer.Option(min=1, help="Crops per calibration picture.")] = 24,
     products: Annotated[int, typer.Option(min=1, help="Jacobian products of one refinement.")] = 40,
+    cache: Annotated[Path | None, typer.Option(help="Folder that keeps decoders between runs.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
@@ -65,7 +66,7 @@ def invert(
     )
     other = {} if no_calibration else _calibration(calibration, shown)
     chosen = tuple(tap.strip() for tap in taps.split(",") if tap.strip())
-    order = Order(network, shown, out, other, chosen, crops, Effort(products=products))
+    order = Order(network, shown, out, other, chosen, crops, Effort(products=products), cache)
     progress = gallery.Silence() if quiet else gallery.progress_on(sys.stderr)
     record = carry_out(order, progress, lambda text: typer.echo(text, err=as_json))
     typer.echo(_as_json(record) if as_json else _summary(record, out))

@@ -281,6 +281,6 @@ class TestProgress:
             progress.step(label)
         assert terminal == [
             "inverting: 4 steps\n",
-            "inverting: 2/4 b, about 12 s left\n",
-            "inverting: 4/4 d, about 0 s left\n",
+            "inverting: 2/4 (b), about 12 s left\n",
+            "inverting: 4/4 (d), about 0 s left\n",
         ]

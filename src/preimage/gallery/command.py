@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from preimage import zoo
+from preimage.gallery.cache import Decoders, fingerprint, remembered
 from preimage.gallery.calibration import crops
 from preimage.gallery.folder import check_target
 from preimage.gallery.job import Job, run
@@ -36,6 +37,7 @@ class Order:
         taps: labels to invert from; all of the network's by default.
         each: crops per calibration picture.
         effort: of the refined column.
+        cache: folder that keeps decoders between runs; nothing is kept by default.
     """
 
     network: zoo.Network
@@ -45,6 +47,7 @@ class Order:
     taps: Sequence[str] = ()
     each: int = 24
     effort: Effort = field(default_factory=Effort)
+    cache: Path | None = None
 
 
 def carry_out(order: Order, progress: Progress, say: Callable[[str], None]) -> Record:
@@ -97,8 +100,16 @@ def calibrated(inverse: Inverse, order: Order, progress: Progress) -> Inverse:
     groups = torch.tensor([order_of[name] for name in names])
     progress.step()
     labels = {tap: inverse.node(tap) for tap in inverse.taps}
-    tell = _Stages(progress)
-    return Inverse(inverse.graph, labels, calibrate(inverse.graph, labels, Calibration(x, groups), tell))
+    data = Calibration(x, groups)
+
+    def estimate() -> Decoders:
+        return calibrate(inverse.graph, labels, data, _Stages(progress))
+
+    if order.cache is None:
+        return Inverse(inverse.graph, labels, estimate())
+    known = {**order.network.module.state_dict(), "calibration": x, "groups": groups}
+    key = fingerprint(known, tuple(f"{label}={name}" for label, name in labels.items()))
+    return Inverse(inverse.graph, labels, remembered(order.cache, key, estimate))
 
 
 def _taps(order: Order) -> Mapping[str, str | zoo.Tap] | None:

@@ -42,8 +42,10 @@ def panel(record: Record, measurement: Measurement, name: str, start: int) -> st
     figures += [_answer(record, measurement, (name, record.depths[start], row)) for row in STYLES]
     strip = "".join(_strip_row(record, measurement, name, row) for row in STYLES)
     heads = "".join(_strip_head(depth, i) for i, depth in enumerate(record.depths))
+    thumb = min(112, 1080 // len(record.depths))  # pixels, so that all depths fit on a wide screen
     return (
-        f'<section class="picture" style="--aspect: {width} / {height}"><h2>{escape(name)}</h2>\n'
+        f'<section class="picture" style="--aspect: {width} / {height}; --thumb: {thumb}px">'
+        f"<h2>{escape(name)}</h2>\n"
         f'<div class="stage">{"".join(figures)}</div>\n'
         f'<div class="strip"><table><thead><tr><td></td>{heads}</tr></thead>\n'
         f"<tbody>{strip}</tbody></table></div></section>"
@@ -129,9 +131,9 @@ def _scores(score: Score) -> str:
 def _verdict(cell: Cell) -> str:
     time = f'<span class="fine">{duration(cell.milliseconds)}</span>'
     if cell.converged:
-        return f'<span class="fine">✓ residual {cell.residual:.0e}</span> · {time}'
+        return f'<span class="fine">✓ residual {cell.residual:.2g}</span> · {time}'
     words = escape(f"relative residual {cell.residual:.1e}. {cell.message}")
-    return f'<span class="flag" title="{words}">⚑ residual {cell.residual:.0e}</span> · {time}'
+    return f'<span class="flag" title="{words}">⚑ residual {cell.residual:.2g}</span> · {time}'
 
 
 def _image(uri: str, words: str) -> str:

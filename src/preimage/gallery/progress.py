@@ -97,7 +97,8 @@ class Lines(Progress):
         now = time.monotonic()
         if now - self._said >= self._every:
             left = (now - self._begun) / self._done * (self._steps - self._done)
-            self._say(f"{self._name}: {self._done}/{self._steps} {label}, about {left:.0f} s left")
+            at = f" ({label})" if label else ""
+            self._say(f"{self._name}: {self._done}/{self._steps}{at}, about {left:.0f} s left")
             self._said = now
 
     def close(self) -> None:
