@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from preimage.capture.interpret import evaluate
 from preimage.capture.taps import TapLike, resolve_tap
 from preimage.certificate import Certificate, OnError, enforce, relative_residual
 from preimage.errors import NotInvertibleError, ShapeError
+from preimage.inverse.calibrate import Decoder, refine
 from preimage.inverse.checks import check_values
 from preimage.inverse.context import RuleContext
 from preimage.inverse.execute import Outcome, execute
@@ -21,9 +21,6 @@ from preimage.inverse.packing import Packing, example_inputs
 from preimage.inverse.plan import Plan, plan
 from preimage.inverse.report import Report, RoundTrips
 from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
-
-if TYPE_CHECKING:
-    from preimage.inverse.calibrate import Decoder
 
 Values = Tensor | tuple[Tensor, ...]
 
@@ -187,8 +184,8 @@ class Inverse(nn.Module):
 
         Example:
             >>> import torch, preimage as pi
-            >>> net = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.GELU(), torch.nn.Linear(3,
-            2)).double() >>> inverse = pi.invert(net, torch.zeros(1, 3).double())
+            >>> net = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.GELU(), torch.nn.Linear(3, 2))
+            >>> inverse = pi.invert(net.double(), torch.zeros(1, 3).double())
             >>> x, certificate = inverse.solve(net(torch.ones(1, 3).double()).detach(), tol=1e-9)
             >>> certificate.ok
             True
@@ -205,13 +202,11 @@ class Inverse(nn.Module):
             values = evaluate(self.graph, packing.unpack(x), known)
             return _flat(values[name] for name in known)
 
-        x, certificate = gauss_newton(
-            forward,
-            _flat(known.values()).detach(),
-            packing.pack(first),
-            effort=effort,
-            metric=None if decoder is None else decoder.metric,
-        )
+        wanted, guess = _flat(known.values()).detach(), packing.pack(first)
+        if decoder is None:
+            x, certificate = gauss_newton(forward, wanted, guess, effort=effort)
+        else:
+            x, certificate = refine(forward, wanted, decoder, start=guess, effort=effort)
         inputs = tuple(packing.unpack(x).values())
         return _bare(inputs), certificate
 

@@ -2,6 +2,8 @@
 
 from preimage.inverse.calibrate.decoder import Decoder
 from preimage.inverse.calibrate.fit import DecoderFit
-from preimage.inverse.calibrate.metric import Identity, Metric, Spectrum
+from preimage.inverse.calibrate.metric import Spectrum
+from preimage.inverse.calibrate.refine import refine
+from preimage.inverse.solvers.metric import Identity, Metric
 
-__all__ = ["Decoder", "DecoderFit", "Identity", "Metric", "Spectrum"]
+__all__ = ["Decoder", "DecoderFit", "Identity", "Metric", "Spectrum", "refine"]

@@ -19,6 +19,9 @@ from preimage.inverse.calibrate.moments import Moments, total
 from preimage.inverse.calibrate.ridge import Regression, fixed, regress
 from preimage.inverse.calibrate.windows import Windows
 
+DOUBLE = 1000
+"""Most regressors whose moments are summed in double precision; more of them need a ridge anyway."""
+
 
 @final
 class DecoderFit:
@@ -97,7 +100,7 @@ class DecoderFit:
                 f"choosing the ridge needs two groups of pictures, got {len(folds)}: number the pictures in "
                 "update(x, y, group), or give the ridge, solve(ridge=1e-3)"
             )
-        regression = regress(folds) if ridge is None else fixed(total(folds), ridge)
+        regression = regress(folds, self._columns()) if ridge is None else fixed(total(folds), ridge)
         return self._decoder(regression)
 
     def _rows(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:  # (N R, D), (N R, T)
@@ -111,6 +114,9 @@ class DecoderFit:
         return regressors.flatten(0, 1), targets.flatten(0, 1)
 
     def _count(self, fold: int, regressors: Tensor, targets: Tensor) -> None:
+        exact = regressors.shape[1] <= DOUBLE
+        dtype = torch.promote_types(regressors.dtype, torch.float64 if exact else torch.float32)
+        regressors, targets = regressors.to(dtype), targets.to(dtype)
         moments = self._folds[fold] or Moments.empty(regressors.shape[1], targets.shape[1], regressors)
         moments.add(regressors, targets)
         self._folds[fold] = moments
@@ -122,16 +128,23 @@ class DecoderFit:
                 self._kept_examples.append((self._fold_of[group], x.detach().clone(), y.detach().clone()))
         return self._fold_of[group]
 
+    def _columns(self) -> list[int]:
+        """Numbers of leading regressors worth trying: the local window alone, and everything."""
+        if self._compression.active:
+            return [self._compression.limit]
+        return sorted({self.windows.local, self.windows.width})
+
     def _decoder(self, regression: Regression) -> Decoder:
         decoder = Decoder(self.input_shape, self.tap_shape, self.windows, self.kept)
-        decoder.to(regression.weight.device, self._kept_examples[0][1].dtype)
+        decoder.to(regression.error.device, self._kept_examples[0][1].dtype)
         errors = []
         for fold, x, y in self._kept_examples:
             estimate = regression.left_out[fold % len(regression.left_out)]
-            decoder.load_estimate(estimate[0], self._compression.expand(estimate[1]))
+            decoder.load_estimate(estimate.offset, self._compression.expand(estimate.weight))
             errors.append(x - decoder(y[None])[0])
         decoder.metric = self._metric(torch.stack(errors), regression)
-        decoder.load_estimate(regression.offset, self._compression.expand(regression.weight))
+        weight = self._compression.expand(regression.estimate.weight)
+        decoder.load_estimate(regression.estimate.offset, weight)
         decoder.error_covariance.copy_(regression.error)
         decoder.ridges.copy_(regression.ridges)
         return decoder

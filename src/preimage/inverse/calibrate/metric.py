@@ -1,45 +1,19 @@
-"""What is likely to be wrong with an estimate: a covariance with a root."""
+"""The stationary covariance of what a decoder gets wrong, measured as a spectrum."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import math
 from collections.abc import Sequence
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from preimage.inverse.calibrate.basis import cosine_basis
 from preimage.inverse.calibrate.grid import as_map
+from preimage.inverse.solvers.metric import Metric
 
-
-class Metric(nn.Module, ABC):
-    """A positive definite matrix ``M = S S^T`` on inputs, given by products with S and its transpose."""
-
-    @abstractmethod
-    def root(self, u: Tensor) -> Tensor:
-        """``S u`` for each sample, ``(N, *input)``."""
-
-    @abstractmethod
-    def root_transpose(self, x: Tensor) -> Tensor:
-        """``S^T x`` for each sample, ``(N, *input)``."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``M x`` for each sample."""
-        return self.root(self.root_transpose(x))
-
-
-@final
-class Identity(Metric):
-    """M = 1: every input value is equally likely to be wrong, and independently."""
-
-    def root(self, u: Tensor) -> Tensor:
-        """U itself."""
-        return u
-
-    def root_transpose(self, x: Tensor) -> Tensor:
-        """X itself."""
-        return x
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @final
@@ -62,7 +36,7 @@ class Spectrum(Metric):
 
     def __init__(self, input_shape: Sequence[int], rotation: Tensor, gain: Tensor) -> None:
         super().__init__()
-        self.input_map = as_map(input_shape)
+        self.input_shape, self.input_map = tuple(input_shape), as_map(input_shape)
         self.register_buffer("rotation", rotation)
         self.register_buffer("gain", gain)
         self.register_buffer("rows", cosine_basis(self.input_map[1]), persistent=False)
@@ -79,6 +53,19 @@ class Spectrum(Metric):
         z = torch.einsum("cd,nchw->ndhw", self.rotation.to(x.dtype), x.reshape(-1, *self.input_map))
         z = self.rows.to(x.dtype) @ z @ self.columns.to(x.dtype).mT
         return (self.gain.to(x.dtype) * z).reshape(x.shape)
+
+    def power(self, exponent: float) -> Spectrum:
+        """``M^exponent``, scaled to the same mean variance: below 1 it is closer to the identity."""
+        gain = self.gain**exponent
+        gain = gain * (self.gain.square().mean() / gain.square().mean()).sqrt()
+        return Spectrum(self.input_shape, self.rotation, gain)
+
+    def texture(self, like: Tensor) -> Tensor:
+        """One fixed pattern with this covariance, ``like (N, *input)``: chirps, so that no seed is needed."""
+        count = torch.arange(self.gain.numel(), dtype=torch.float64, device=like.device)
+        phase = (count * count * (GOLDEN / 2)).remainder(1.0) * (2 * math.pi)
+        u = phase.cos().mul(math.sqrt(2)).to(like.dtype).view(1, *like.shape[1:])
+        return self.root(u).expand_as(like)
 
     @staticmethod
     def of_covariance(covariance: Tensor) -> Spectrum:

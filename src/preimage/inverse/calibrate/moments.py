@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -63,7 +64,7 @@ class Moments:
         return (map_of_z * (self.matrix @ map_of_z)).sum(0) / self.count
 
 
-def total(parts: list[Moments]) -> Moments:
+def total(parts: Sequence[Moments]) -> Moments:
     """The moments of all rows together, in double precision."""
     matrix = torch.stack([part.matrix.double() for part in parts]).sum(0)
     return Moments(matrix, parts[0].regressors)

@@ -3,115 +3,173 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
+from preimage.errors import DomainError
 from preimage.inverse.calibrate.moments import Moments, total
 
-RIDGES = (1e-10, 1e-6, 1e-5, 1e-4, 1e-3, 10**-2.5, 1e-2, 10**-1.5, 1e-1, 10**-0.5, 1.0, 10.0, math.inf)
+RIDGES = (math.inf, 10.0, 1.0, 10**-0.5, 1e-1, 10**-1.5, 1e-2, 10**-2.5, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10)
+"""Candidates, relative to the mean variance of the regressors, strongest first."""
+
+
+@final
+@dataclass(frozen=True)
+class Affine:
+    """The estimates ``x = offset + B^T y`` of T targets: ``offset (T,)`` and B ``(D, T)``."""
+
+    offset: Tensor
+    weight: Tensor
+
+    def error(self, targets: Tensor) -> Tensor:
+        """G with ``G^T (1, y, x)`` = the error of the estimate of ``targets^T x``, ``(1 + D + T, T)``."""
+        return torch.cat([-self.offset[None], -self.weight, targets])
+
+    def replaced(self, other: Affine, where: Tensor) -> Affine:
+        """This, with the targets ``where (T,)`` estimated as ``other`` does."""
+        return Affine(
+            torch.where(where, other.offset, self.offset), torch.where(where, other.weight, self.weight)
+        )
+
+    def rotated(self, targets: Tensor) -> Affine:
+        """The estimate of x from that of its components ``targets^T x``."""
+        return Affine(targets @ self.offset, self.weight @ targets.T)
 
 
 @final
 @dataclass(frozen=True)
 class Regression:
-    """An affine estimate of x from y, ``x = offset + B^T y``.
+    """A fitted estimate with its evidence.
 
     Args:
-        offset: ``(T,)``.
-        weight: B, ``(D, T)``.
-        ridges: relative ridge of each component, ``(T,)``.
+        estimate: from all rows.
+        ridges: relative ridge of each principal component, ``(T,)``.
         error: second moment of the error on left-out pictures, ``(T, T)``.
-        left_out: the same estimate fitted without each fold in turn, as ``(offset, weight)``.
+        left_out: the same estimate fitted without each fold in turn.
     """
 
-    offset: Tensor
-    weight: Tensor
+    estimate: Affine
     ridges: Tensor
     error: Tensor
-    left_out: tuple[tuple[Tensor, Tensor], ...]
+    left_out: tuple[Affine, ...]
 
 
-def solve(moments: Moments, targets: Tensor, ridge: float) -> tuple[Tensor, Tensor] | None:
-    """``B = (C_yy + ridge s I)^-1 C_yx U`` and its offset, s the mean variance of y; None where singular."""
+def solve(moments: Moments, targets: Tensor, ridge: float, columns: int) -> Affine | None:
+    """``B = (C_yy + ridge s I)^-1 C_yx U`` from the first ``columns`` regressors, s their mean variance.
+
+    None where the matrix is singular in the precision at hand.
+    """
     c_yy, c_yx, _ = moments.covariances()
     mean_y, mean_x = moments.means()
-    if math.isinf(ridge):
-        weight = torch.zeros_like(c_yx @ targets)
-    else:
-        scale = c_yy.diagonal().mean().clamp_min(torch.finfo(c_yy.dtype).tiny)
-        factor, info = torch.linalg.cholesky_ex(c_yy + ridge * scale * torch.eye(len(c_yy)).to(c_yy))
+    columns = min(columns, moments.regressors)
+    weight = torch.zeros_like(c_yx @ targets)
+    if not math.isinf(ridge):
+        used = c_yy[:columns, :columns]
+        scale = used.diagonal().mean().clamp_min(torch.finfo(used.dtype).tiny)
+        factor, info = torch.linalg.cholesky_ex(used + ridge * scale * torch.eye(columns).to(used))
         if info.item():
             return None
-        weight = torch.cholesky_solve(c_yx @ targets, factor)
-    return mean_x @ targets - mean_y @ weight, weight
+        weight[:columns] = torch.cholesky_solve(c_yx[:columns] @ targets, factor)
+    return Affine(mean_x @ targets - mean_y @ weight, weight)
 
 
-def error_map(offset: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """G with ``G^T (1, y, x)`` = the error of the estimate, ``(1 + D + T, T)``."""
-    return torch.cat([-offset[None], -weight, targets])
-
-
-def regress(folds: list[Moments], ridges: tuple[float, ...] = RIDGES) -> Regression:
-    """Estimate each principal component of x with the ridge that serves it best on left-out folds.
+def regress(folds: Sequence[Moments], columns: Sequence[int]) -> Regression:
+    """Estimate each principal component of x with the regressors and ridge that serve it on left-out folds.
 
     The infinite ridge is among the candidates: a component that y does not predict shrinks to its mean.
+    Ridges are tried from strong to weak until none serves any component better.
 
     Args:
         folds: moments of disjoint groups of pictures, at least two.
-        ridges: candidates, relative to the mean variance of y.
+        columns: candidate numbers of leading regressors.
 
     Returns:
         The regression on all folds, with the error that it would have had on left-out ones.
     """
-    everything = total(folds)
-    held = [Moments(fold.matrix.double(), fold.regressors) for fold in folds]
+    everything, held = total(folds), [total([fold]) for fold in folds]
+    rest = [everything.without(fold) for fold in held]
     targets = torch.linalg.eigh(everything.covariances()[2])[1]  # (T, T), columns are components
-    paths = [[solve(everything.without(fold), targets, ridge) for ridge in ridges] for fold in held]
-    errors = torch.stack([_held_out_errors(f, path, targets) for f, path in zip(held, paths, strict=True)])
-    best = errors.mean(0).argmin(0)  # (T,)
-    final = _pick([solve(everything, targets, ridge) for ridge in ridges], best)
-    left_out = [_pick(path, best) for path in paths]
+    search = _Search(held, rest, targets)
+    for width in columns:
+        search.run(width)
+    estimate = search.of(everything)
+    left_out = tuple(best.rotated(targets) for best in search.best)
+    identity = torch.eye(len(targets)).to(targets)
     share = [float(fold.count / everything.count) for fold in held]
-    error = sum(
-        s * fold.second_moment(error_map(*estimate, targets))
-        for s, fold, estimate in zip(share, held, left_out, strict=True)
+    error = torch.stack(
+        [s * fold.second_moment(e.error(identity)) for s, fold, e in zip(share, held, left_out, strict=True)]
     )
-    return Regression(
-        targets @ final[0],
-        final[1] @ targets.T,
-        torch.tensor(ridges, dtype=torch.float64)[best.cpu()],
-        targets @ torch.as_tensor(error) @ targets.T,
-        tuple((targets @ offset, weight @ targets.T) for offset, weight in left_out),
-    )
+    return Regression(estimate.rotated(targets), search.ridges(), error.sum(0), left_out)
 
 
 def fixed(moments: Moments, ridge: float) -> Regression:
     """The regression with one given relative ridge; its error is that of the rows it was fitted to."""
     moments = total([moments])
     targets = torch.eye(len(moments.matrix) - 1 - moments.regressors).to(moments.matrix)
-    estimate = solve(moments, targets, ridge) or solve(moments, targets, max(ridge, 1e-6))
+    estimate = solve(moments, targets, ridge, moments.regressors)
     if estimate is None:
-        estimate = _pick([solve(moments, targets, math.inf)], torch.zeros(len(targets), dtype=torch.long))
-    error = moments.second_moment(error_map(*estimate, targets))
-    ridges = torch.full((len(targets),), ridge, dtype=torch.float64)
-    return Regression(*estimate, ridges, error, (estimate,))
+        raise DomainError(f"the normal equations are singular with ridge {ridge}; give a larger one")
+    error = moments.second_moment(estimate.error(targets))
+    return Regression(estimate, targets.new_full((len(targets),), ridge), error, (estimate,))
 
 
-def _held_out_errors(
-    fold: Moments, path: list[tuple[Tensor, Tensor] | None], targets: Tensor
-) -> Tensor:  # (ridges, T), weighted by rows
-    worst = torch.full((targets.shape[1],), math.inf, dtype=targets.dtype, device=targets.device)
-    rows = [worst if p is None else fold.mean_square(error_map(*p, targets)) * fold.count for p in path]
-    return torch.stack(rows)
+@final
+class _Search:
+    """The best estimate so far of every component, for every fold that is left out."""
+
+    def __init__(self, held: Sequence[Moments], rest: Sequence[Moments], targets: Tensor) -> None:
+        self.held, self.rest, self.targets = held, rest, targets
+        self.candidates = [(math.inf, 0)]
+        self.best = self._estimates(*self.candidates[0])
+        self.error = self._errors(self.best)  # (T,)
+        self.chosen = torch.zeros(len(self.error), dtype=torch.long, device=self.error.device)
+
+    def run(self, columns: int) -> None:
+        """Try all ridges with so many regressors, and stop when two in a row have served no component."""
+        served = [self._try(ridge, columns) for ridge in RIDGES[1:3]]
+        for ridge in RIDGES[3:]:
+            served.append(self._try(ridge, columns))
+            if not any(served[-2:]):
+                return
+
+    def of(self, moments: Moments) -> Affine:
+        """The chosen estimates, fitted to other moments."""
+        result = _solved(solve(moments, self.targets, math.inf, 0))
+        for index in self.chosen.unique().tolist():
+            fresh = _solved(solve(moments, self.targets, *self.candidates[index]))
+            result = result.replaced(fresh, self.chosen == index)
+        return result
+
+    def ridges(self) -> Tensor:
+        """The chosen ridge of every component, ``(T,)``."""
+        return torch.tensor([ridge for ridge, _ in self.candidates]).to(self.error)[self.chosen]
+
+    def _try(self, ridge: float, columns: int) -> bool:
+        estimates = self._estimates(ridge, columns)
+        if len(estimates) < len(self.rest):
+            return False
+        error = self._errors(estimates)
+        better = error < self.error
+        self.candidates.append((ridge, columns))
+        self.best = [old.replaced(new, better) for old, new in zip(self.best, estimates, strict=True)]
+        self.error = torch.where(better, error, self.error)
+        self.chosen = torch.where(better, len(self.candidates) - 1, self.chosen)
+        return bool(better.any())
+
+    def _estimates(self, ridge: float, columns: int) -> list[Affine]:
+        found = (solve(moments, self.targets, ridge, columns) for moments in self.rest)
+        return [estimate for estimate in found if estimate is not None]
+
+    def _errors(self, estimates: list[Affine]) -> Tensor:
+        pairs = zip(self.held, estimates, strict=True)
+        return torch.stack([f.count * f.mean_square(e.error(self.targets)) for f, e in pairs]).sum(0)
 
 
-def _pick(path: list[tuple[Tensor, Tensor] | None], best: Tensor) -> tuple[Tensor, Tensor]:
-    solved = [p for p in path if p is not None]
-    position = torch.tensor([sum(p is not None for p in path[:i]) for i in range(len(path))])
-    index = position.to(best.device)[best].clamp_max(len(solved) - 1)
-    columns = torch.arange(len(best), device=best.device)
-    offsets, weights = (torch.stack(part) for part in zip(*solved, strict=True))
-    return offsets[index, columns], weights[index, :, columns].T
+def _solved(estimate: Affine | None) -> Affine:
+    if estimate is None:
+        raise DomainError("the normal equations are singular; calibrate with more pictures")
+    return estimate

@@ -53,9 +53,14 @@ class Windows:
         return len(self.boxes) + self.whole
 
     @property
+    def local(self) -> int:
+        """Number of regressors in the local window."""
+        return self.tap_map[0] * math.prod(self.kernel)
+
+    @property
     def width(self) -> int:
         """Number of regressors at one position."""
-        return self.tap_map[0] * (math.prod(self.kernel) + self.scales)
+        return self.local + self.tap_map[0] * self.scales
 
     def averages(self, y: Tensor) -> list[Tensor]:
         """Means of the surroundings of maps ``(N, C, h, w)``, each ``(N, C, h, w)``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import final
 
 import torch
@@ -11,33 +10,18 @@ from torch import Tensor
 
 from preimage.certificate import Certificate, relative_residual
 from preimage.errors import ShapeError
-from preimage.inverse.calibrate.metric import Identity, Metric
+from preimage.inverse.solvers.effort import Effort
 from preimage.inverse.solvers.jacobian import Jacobian
 from preimage.inverse.solvers.least_squares import damped_least_squares, squared_norm
+from preimage.inverse.solvers.metric import Identity, Metric
+
+__all__ = ["Effort", "gauss_newton"]
 
 Map = Callable[[Tensor], Tensor]
 
 LENGTHS = (1.0, 0.5, 0.25)  # parts of a step that are tried before it is refused
 FORCING = 0.03  # a step is exact enough when its gradient has shrunk by this factor
 GIVE_UP = 1e12  # a damping beyond which no step helps
-
-
-@final
-@dataclass(frozen=True)
-class Effort:
-    """How hard to try.
-
-    Args:
-        tolerance: relative residual ``|f(x) - y| / |y|`` at which a sample is solved.
-        max_products: Jacobian products (of either kind) spent at most on any sample.
-        inner: conjugate gradient iterations of one step at most; each costs two products.
-        damping: first damping, relative to the squared size of the Jacobian along the gradient.
-    """
-
-    tolerance: float = 1e-6
-    max_products: int = 200
-    inner: int = 20
-    damping: float = 1e-3
 
 
 @torch.no_grad()

@@ -1,0 +1,24 @@
+"""How hard an iterative solver tries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+
+@final
+@dataclass(frozen=True)
+class Effort:
+    """The limits of a nonlinear solver.
+
+    Args:
+        tolerance: relative residual ``|f(x) - y| / |y|`` at which a sample is solved.
+        max_products: Jacobian products (of either kind) spent at most on any sample.
+        inner: conjugate gradient iterations of one Gauss-Newton step at most; each costs two products.
+        damping: first damping of Gauss-Newton, relative to the squared size of the Jacobian.
+    """
+
+    tolerance: float = 1e-6
+    max_products: int = 200
+    inner: int = 20
+    damping: float = 1e-3
