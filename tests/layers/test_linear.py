@@ -1,7 +1,9 @@
 """Linear layers beyond the laws that every bijection keeps."""
 
 import copy
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -397,6 +399,23 @@ def test_one_sided_maps_compile_export_and_copy() -> None:
         assert torch.allclose(compiled(y), layer.inverse(y), atol=1e-6)
         assert torch.allclose(torch.export.export(layer, (x,), strict=False).module()(x), y)
         assert torch.equal(copy.deepcopy(layer)(x), y)
+
+
+# What the page says
+
+
+def test_the_page_quotes_the_benchmark() -> None:
+    root = Path(__file__).parents[2]
+    measured = json.loads((root / "benchmarks" / "results" / "householder_layer.json").read_text())
+    ours = measured["contenders"]["Orthogonal, forward"]
+    loop = measured["contenders"]["one reflection after the other"]
+    assert ours["ratio"] <= 3.5
+    assert ours["peak_mb"] <= 25
+    assert measured["float64_error_against_explicit_product"] <= 1e-12
+    page = " ".join((root / "docs" / "layers_linear.md").read_text().split())
+    assert f"takes {ours['ratio']:.1f} times as long" in page
+    assert f"product and {ours['peak_mb']:.0f} MB of memory" in page
+    assert f"takes {loop['ratio']:.0f} times and {loop['peak_mb']:.0f} MB" in page
 
 
 # Shared bias

@@ -14,6 +14,7 @@ from preimage.errors import NonFiniteError, NotConvergedError, NotInvertibleErro
 from preimage.functional.moments import feature_moments
 from preimage.layers import (
     ActNorm,
+    AdaptiveWhitening,
     BatchNorm,
     EluScale,
     ExpScale,
@@ -173,30 +174,35 @@ def test_first_batch_in_a_chain_with_reversible_memory() -> None:
     assert torch.allclose(gradients[0], gradients[1])
 
 
+def _collecting() -> tuple[nn.Module, ...]:
+    return ActNorm(2), BatchNorm(2), AdaptiveWhitening(2)
+
+
 def _worker(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2
     )
     try:
-        act, batch = ActNorm(2).double(), BatchNorm(2).double()
-        part = _data(30, 2, 3)[:10] if rank == 0 else _data(30, 2, 3)[10:]
-        act(part)
-        batch(part)
-        torch.save((act.state_dict(), batch.state_dict()), f"{folder}/{rank}.pt")
+        for share in (0, 10):
+            layers = [layer.double() for layer in _collecting()]
+            for layer in layers:
+                layer(_data(30, 2, 3)[:share] if rank == 0 else _data(30, 2, 3)[share:])
+            torch.save([layer.state_dict() for layer in layers], f"{folder}/{rank}-{share}.pt")
     finally:
         torch.distributed.destroy_process_group()
 
 
 def test_all_processes_agree(tmp_path: Path) -> None:
-    """Unequal shares of one batch on two processes: the parameters of the whole batch on both."""
+    """Unequal shares of one batch, down to none, on two processes: both hold what the whole batch gives."""
     multiprocessing.spawn(_worker, (str(tmp_path),), nprocs=2)
-    act, batch = ActNorm(2).double(), BatchNorm(2).double()
-    act(_data(30, 2, 3))
-    batch(_data(30, 2, 3))
-    for rank in range(2):
-        states = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
-        for state, layer in zip(states, (act, batch), strict=True):
+    layers = [layer.double() for layer in _collecting()]
+    for layer in layers:
+        layer(_data(30, 2, 3))
+    paths = sorted(tmp_path.glob("*.pt"))
+    assert len(paths) == 4
+    for path in paths:
+        for state, layer in zip(torch.load(path, weights_only=True), layers, strict=True):
             for name, wanted in layer.state_dict().items():
                 assert torch.allclose(state[name].double(), wanted.double(), atol=1e-12), name
 

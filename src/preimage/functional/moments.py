@@ -92,6 +92,18 @@ def feature_covariance(x: Tensor) -> Covariance:
     return Covariance(mean, sum_over_processes(centred.mT @ centred) / count, count)
 
 
+def may_have_rows(x: Tensor) -> bool:
+    """Whether a batch says anything: false for no rows on a single process.
+
+    Among several processes the answer is always yes: all of them must take part in the sums.
+
+    Example:
+        >>> may_have_rows(torch.ones(0, 2)), may_have_rows(torch.ones(1, 2))
+        (False, True)
+    """
+    return _is_distributed() or x.shape[0] > 0
+
+
 def as_rows(x: Tensor) -> Tensor:
     """Every position of ``(N, C, ...)`` as a row ``(M, C)``.
 
@@ -110,7 +122,11 @@ def sum_over_processes(tensor: Tensor) -> Tensor:
         >>> sum_over_processes(torch.ones(2))
         tensor([1., 1.])
     """
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
+    if _is_distributed():
         tensor = tensor.clone()
         torch.distributed.all_reduce(tensor)
     return tensor
+
+
+def _is_distributed() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()

@@ -11,7 +11,7 @@ from preimage.checks import values_are_visible
 from preimage.domains import Reals
 from preimage.errors import NonFiniteError, NotInvertibleError
 from preimage.functional.event import align_event
-from preimage.functional.moments import feature_moments
+from preimage.functional.moments import feature_moments, may_have_rows
 from preimage.layers.elementwise import Elementwise
 from preimage.layers.positive_scale import ExpScale, PositiveScale
 
@@ -62,7 +62,7 @@ class ActNorm(Elementwise):
 
     def forward_elements(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Shift and scale; the first batch in training mode sets both."""
-        if self.training and not self._ready and x.shape[0] > 0:
+        if self.training and not self._ready and may_have_rows(x):
             self.initialise(x)
         log_scale = align_event(self.scale.log_scale(self.raw_scale), x)
         return (x + align_event(self.shift, x)) * log_scale.exp(), log_scale

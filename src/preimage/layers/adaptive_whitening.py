@@ -8,7 +8,7 @@ from torch import Tensor
 from preimage.checks import Context, values_are_visible
 from preimage.errors import NonFiniteError, NotInvertibleError
 from preimage.functional.event import align_event
-from preimage.functional.moments import feature_covariance
+from preimage.functional.moments import feature_covariance, may_have_rows
 from preimage.functional.whitening import WHITENINGS, whitening_matrix
 from preimage.layers.feature_linear import FeatureLinear
 
@@ -88,7 +88,7 @@ class AdaptiveWhitening(FeatureLinear):
 
     def forward_and_log_det(self, x: Tensor, context: Context = None) -> tuple[Tensor, Tensor]:
         """Remember and adapt in training mode; then centre and whiten."""
-        if self.training and x.shape[0] > 0:
+        if self.training and may_have_rows(x):
             self._follow(x)
         return super().forward_and_log_det(x - align_event(self.centre, x))
 

@@ -13,7 +13,7 @@ from preimage.checks import Context
 from preimage.domains import Reals
 from preimage.errors import NotInvertibleError
 from preimage.functional.event import align_event
-from preimage.functional.moments import feature_moments
+from preimage.functional.moments import feature_moments, may_have_rows
 from preimage.layers.elementwise import Elementwise
 
 
@@ -114,7 +114,7 @@ class BatchNorm(Elementwise):
 
     def forward_elements(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Normalise by the running statistics, after moving them in training mode."""
-        if self.training and x.shape[0] > 0:
+        if self.training and may_have_rows(x):
             self._track(x)
         scale, log_slope = self._scale(x)
         return (x - align_event(self.running_mean, x)) * scale + align_event(self.shift, x), log_slope
