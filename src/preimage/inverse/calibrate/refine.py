@@ -78,7 +78,7 @@ def refine(
 
 
 def corrected(f: Callable[[Tensor], Tensor], y: Tensor, x: Tensor, decoder: Decoder) -> tuple[Tensor, Tensor]:
-    """Repeat ``x <- x + B (y - f(x))`` while it helps; return x, and where it did not but should, ``(N,)``."""
+    """Repeat ``x <- x + B (y - f(x))`` while it helps; return x and where it should have but did not."""
     residual = y - f(x)
     helped = torch.zeros(len(y), dtype=torch.bool, device=y.device)
     rows = torch.arange(len(y), device=y.device)
