@@ -11,6 +11,7 @@ from torch import Tensor
 from preimage import Chain
 from preimage.certificate import relative_residual
 from preimage.certify import where_defined
+from preimage.layers import Concatenate, Parallel, Split, Tanh
 from preimage.testing.case import jacobian
 
 sys.path.insert(0, str(Path(__file__).parent / "layers"))
@@ -82,3 +83,18 @@ def test_the_inverse_view_of_a_stack_is_the_stack() -> None:
     assert net.inv.inv is net
     assert torch.equal(net.inv.inverse(x), net(x))
     assert torch.equal(Chain(net, net.inv)(x), net.inverse(net(x)))
+
+
+@pytest.mark.shows("3-27")
+@pytest.mark.parametrize(("dtype", "x"), [(torch.float32, 7.6), (torch.float64, 16.5)])
+@pytest.mark.parametrize("place", ["chain", "parallel"])
+def test_what_a_saturating_layer_in_the_middle_loses_is_flagged(
+    dtype: torch.dtype, x: float, place: str
+) -> None:
+    """tanh is so flat at x that many inputs share one value, although tanh and back is the identity."""
+    net = Chain(Tanh(), Tanh().inv)
+    if place == "parallel":
+        net = Chain(Split([1, 1]), Parallel(net, Chain()), Concatenate([1, 1]))
+    rows = torch.tensor([[1.0, 0.5], [x, 0.5]], dtype=dtype)
+    _, certificate = net.certified_inverse(net(rows), on_error="nan")
+    assert certificate.converged.tolist() == [True, False]

@@ -58,7 +58,7 @@ def saturating() -> frozenset[str]:
     return frozenset(
         sample.name
         for sample in all_samples()
-        if not all(_is_free(m) for m in sample.make().modules() if isinstance(m, Bijection))
+        if not all(_is_free(m) for m in sample.case().layer.modules() if isinstance(m, Bijection))
     )
 
 

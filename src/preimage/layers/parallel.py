@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from preimage import checks
-from preimage.bijection import Bijection
+from preimage.bijection import Bijection, Step
 from preimage.checks import Context, as_tuple, unpack
 from preimage.domains import Domain
 from preimage.layers.parts import context_of, shared_context_domain
+from preimage.rebuild import Gradients, Rebuilt
 
 
 class Parallel(Bijection, delegates=True):
@@ -75,6 +76,22 @@ class Parallel(Bijection, delegates=True):
         pairs = zip(self.members, parts, strict=True)
         return _joined([m.inverse_and_log_det(part, context_of(m, context)) for m, part in pairs])
 
+    def forward_steps(self) -> list[Step]:
+        """The steps of every map, the last map first: places before it are then still those of x."""
+        return _on_places(
+            [member.forward_steps() for member in self.members],
+            [len(as_tuple(member.domain)) for member in self.members],
+            [len(as_tuple(member.codomain)) for member in self.members],
+        )
+
+    def inverse_steps(self) -> list[Step]:
+        """The inverse steps of every map, the last map first."""
+        return _on_places(
+            [member.inverse_steps() for member in self.members],
+            [len(as_tuple(member.codomain)) for member in self.members],
+            [len(as_tuple(member.domain)) for member in self.members],
+        )
+
     @property
     def members(self) -> list[Bijection]:
         """The maps."""
@@ -100,3 +117,52 @@ def _joined(answers: Sequence[tuple[Any, Tensor]]) -> tuple[Any, Tensor]:
     """All results as one flat tuple, and the sum of the log_dets ``(N,)``."""
     values = unpack(tensor for value, _ in answers for tensor in as_tuple(value))
     return values, torch.stack([log_det for _, log_det in answers]).sum(0)
+
+
+def _on_places(steps: list[list[Step]], given: list[int], made: list[int]) -> list[Step]:
+    """Steps of maps, as steps of a tuple in which map i takes ``given[i]`` places and fills ``made[i]``."""
+    return [
+        _on_place(step, sum(given[:index]), sum(made[index + 1 :]))
+        for index in reversed(range(len(steps)))
+        for step in steps[index]
+    ]
+
+
+def _on_place(step: Step, before: int, behind: int) -> Step:
+    """A step that leaves the first and the last tensors of a tuple alone."""
+
+    def divide(value: Any) -> tuple[tuple[Tensor, ...], Any, tuple[Tensor, ...]]:
+        tensors = as_tuple(value)
+        stop = len(tensors) - behind
+        return tensors[:before], unpack(tensors[before:stop]), tensors[stop:]
+
+    def run(value: Any, context: Context) -> tuple[Any, Tensor]:
+        first, part, last = divide(value)
+        answer, log_det = step.run(part, context)
+        return unpack((*first, *as_tuple(answer), *last)), log_det
+
+    def rebuild(value: Any, context: Context) -> Rebuilt:
+        first, part, last = divide(value)
+        inner = step.rebuild(part, context)
+        passing = [tensor.detach().requires_grad_() for tensor in (*first, *last)]
+        count = len(inner.leaves)
+
+        def split(gradients: Gradients) -> Gradients:
+            stop = len(gradients) - behind
+            inside = inner.split(gradients[before:stop])
+            return [*inside, *gradients[:before], *gradients[stop:]]
+
+        def join(gradients: Gradients) -> Gradients:
+            inside, outside = inner.join(gradients[:count]), gradients[count:]
+            return [*outside[:before], *inside, *outside[before:]]
+
+        return Rebuilt(
+            x=unpack((*first, *as_tuple(inner.x), *last)),
+            outputs=(*inner.outputs, *passing),
+            log_det=inner.log_det,
+            leaves=(*inner.leaves, *passing),
+            split=split,
+            join=join,
+        )
+
+    return Step(run, rebuild, step.layer)
