@@ -1,5 +1,6 @@
 """preimage runs neural networks backwards."""
 
+from preimage import layers as layers
 from preimage import reversible as reversible
 from preimage.bijection import Bijection as Bijection
 from preimage.bijection import Chain as Chain

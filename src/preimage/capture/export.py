@@ -78,7 +78,7 @@ def _export(model: nn.Module, examples: tuple[Tensor, ...]) -> tuple[ExportedPro
 
 def _call_export(model: nn.Module, examples: tuple[Tensor, ...], batch: Any) -> ExportedProgram:
     shapes = None if batch is None else tuple({0: batch} for _ in examples)
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export warns about its own internals
         return torch.export.export(model, examples, dynamic_shapes=shapes, strict=False)
 
@@ -93,6 +93,18 @@ def _explain(error: Exception) -> str:
         " flow does not depend on tensor values. Instead: replace `if tensor:` by torch.where, .item()"
         " and .tolist() by tensor operations, or invert the submodule before or after that line"
     )
+
+
+def recapture(model: nn.Module, shapes: tuple[tuple[int, ...], ...], batch: int) -> Graph:
+    """The graph of a model that came out of a file: captured again from shapes alone.
+
+    Args:
+        model: the network.
+        shapes: event shapes of its inputs.
+        batch: batch size of the example.
+    """
+    like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    return capture(model, tuple(torch.zeros(batch, *s, dtype=like.dtype, device=like.device) for s in shapes))
 
 
 class _Reader:
@@ -183,9 +195,9 @@ class _Reader:
             return self._rename(Reference(value.name))
         if isinstance(value, Mapping):
             return {key: self._operands(item) for key, item in value.items()}
-        if isinstance(value, (tuple, list)):
-            return type(value)(self._operands(item) for item in list(value))
-        return value
+        if isinstance(value, tuple):
+            return tuple(self._operands(item) for item in value)
+        return [self._operands(item) for item in value] if isinstance(value, list) else value
 
     def _rename(self, reference: Reference) -> Reference:
         while reference.name in self.renamed:

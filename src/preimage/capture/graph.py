@@ -158,6 +158,12 @@ class Graph:
             return lookup(self.module, self.tensors[name])
         return None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Graphs are captured again when unpickled: operations of PyTorch cannot be stored."""
+        from preimage.capture.export import recapture
+
+        return recapture, (self.module, self.input_shapes, self.fixed_batch or 1)
+
     def __str__(self) -> str:
         return "\n".join(
             [f"inputs  {dict(zip(self.inputs, self.input_shapes, strict=True))}"]

@@ -49,9 +49,9 @@ def execute(graph: Graph, plan: Plan, known: Mapping[str, Any], context: RuleCon
     """Run a plan from its known values to the network's inputs.
 
     A chain of layer-wise answers composes badly once one of them is a guess: it usually lies outside the
-    range of the layer before, and each further inverse amplifies that. So where information was lost and layers of
-    limited range remain, everything behind the last trusted value is solved as one equation, from the prior
-    mean, by the change of least norm.
+    range of the layer before, and each further inverse amplifies that. So where information was lost and
+    layers of limited range remain, everything behind the last trusted value is solved as one equation, from
+    the prior mean, by the change of least norm.
 
     Args:
         graph: the captured network.

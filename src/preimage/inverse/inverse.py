@@ -129,6 +129,9 @@ class Inverse(nn.Module):
         Returns:
             x and the certificate: its residual is |f(x) - y| / |y| from one forward pass.
         """
+        if self.plan(tap).is_joint:
+            zeros = tuple(torch.zeros_like(x) for x in self._like(y))
+            return self.solve(y, tap, start=zeros)
         outcome = self.run_plan(y, tap)
         x = tuple(outcome.values[name] for name in self.graph.inputs)
         found = _bare(x)
@@ -247,6 +250,11 @@ class Inverse(nn.Module):
             return tap
         name = self.node(tap)
         return next((label for label, value in self._taps.items() if value == name), name)
+
+    def _like(self, y: Values) -> tuple[Tensor, ...]:
+        """Empty inputs of the batch size, dtype and device of y."""
+        first = y if isinstance(y, Tensor) else y[0]
+        return tuple(first.new_empty(first.shape[0], *shape) for shape in self.graph.input_shapes)
 
     def _inputs(self, x: Values) -> dict[str, Tensor]:
         values = x if isinstance(x, tuple) else (x,)

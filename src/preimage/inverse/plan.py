@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from preimage.capture.graph import Graph
 from preimage.errors import NotInvertibleError
@@ -44,6 +44,11 @@ class Plan:
     guarantee: Guarantee
     known_size: int
     wanted_size: int
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether no order of steps leads back, so that all inputs must be solved for together."""
+        return not self.steps and not set(self.wanted) <= set(self.known)
 
     @property
     def regions(self) -> tuple[Region, ...]:
@@ -90,7 +95,8 @@ def plan(
     steps = _Search(graph, known, wanted, given).run()
     pruned = _prune(steps, wanted)
     sizes = sum(map(graph.size, known)), sum(map(graph.size, wanted))
-    return Plan(known, wanted, pruned, _overall(graph, pruned, known, *sizes), *sizes)
+    found = Plan(known, wanted, pruned, _overall(graph, pruned, known, *sizes), *sizes)
+    return replace(found, guarantee=Guarantee.OPAQUE) if found.is_joint else found
 
 
 def _check_influence(graph: Graph, known: tuple[str, ...], wanted: tuple[str, ...]) -> None:
@@ -126,7 +132,7 @@ class _Search:
             self._compute_forward()
             region = self._best()
             if region is None:
-                raise NotInvertibleError(f"no step leads from {list(self.known)} towards {list(self.wanted)}")
+                return []  # several inputs meet in one value: only all of them together can be solved for
             self.known[region.source] = None
             self.steps.append(region)
         return self.steps
