@@ -95,6 +95,8 @@ class DecoderFit:
         for ready in self._compression.flush():
             self._count(*ready)
         folds = [fold for fold in self._folds if fold is not None]
+        if not folds:
+            raise DomainError("there are no pictures to calibrate on: call update(x, y, group) first")
         if ridge is None and len(folds) < 2:
             raise DomainError(
                 f"choosing the ridge needs two groups of pictures, got {len(folds)}: number the pictures in "
