@@ -17,7 +17,8 @@ from preimage.testing.case import jacobian
 sys.path.insert(0, str(Path(__file__).parent / "layers"))
 from stacks import WIDTH, pieces, saturating, stack, tolerance
 
-STACKS = [(depth, seed) for depth in (1, 4, 16) for seed in range(6)] + [(64, 0), (64, 1)]
+STACKS = [(depth, seed) for depth in (1, 4, 16) for seed in range(4)]
+DEEP = pytest.param(64, 0, marks=pytest.mark.slow)
 
 
 def _inputs(rows: int = 6) -> Tensor:
@@ -34,7 +35,7 @@ def test_most_of_the_table_takes_part() -> None:
 
 
 @pytest.mark.shows("3-27")
-@pytest.mark.parametrize(("depth", "seed"), STACKS)
+@pytest.mark.parametrize(("depth", "seed"), [*STACKS, (32, 0), DEEP])
 def test_round_trips_are_as_good_as_the_condition_number_allows(depth: int, seed: int) -> None:
     """|x' - x| <= 20 eps cond(J) |x|, in both precisions, for layers that take every number."""
     net, names = stack(depth, seed, saturating())
@@ -49,7 +50,7 @@ def test_round_trips_are_as_good_as_the_condition_number_allows(depth: int, seed
 
 
 @pytest.mark.shows("3-27", "3-1")
-@pytest.mark.parametrize(("depth", "seed"), STACKS)
+@pytest.mark.parametrize(("depth", "seed"), [*STACKS, DEEP])
 def test_log_dets_add_up_to_that_of_the_jacobian(depth: int, seed: int) -> None:
     net, names = stack(depth, seed, saturating())
     x = _inputs(2)
@@ -62,7 +63,7 @@ def test_log_dets_add_up_to_that_of_the_jacobian(depth: int, seed: int) -> None:
 @pytest.mark.shows("3-27")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("scale", [1.0, 100.0])
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 def test_no_stack_of_any_layers_is_wrong_in_silence(seed: int, scale: float, dtype: torch.dtype) -> None:
     """A value outside of a domain is refused; where the inverse is certified, it leads back to y."""
     net, names = stack(12, seed)
