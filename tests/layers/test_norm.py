@@ -17,6 +17,7 @@ from preimage.layers import (
     AdaptiveWhitening,
     BatchNorm,
     EluScale,
+    EstimatedNorm,
     ExpScale,
     GroupNorm,
     LayerNorm,
@@ -406,6 +407,42 @@ def test_norms_compile_and_export() -> None:
         assert torch.allclose(compiled((y, statistics)), x, atol=1e-5)
         program = torch.export.export(layer, (x,), strict=False)
         assert torch.allclose(program.module()(x)[0], y)
+
+
+def _two_kinds(rows: int, seed: int) -> Tensor:
+    """Rising rows are high and loud, falling rows low and quiet: the values tell the statistics."""
+    generator = torch.Generator().manual_seed(seed)
+    kind = torch.randint(2, (rows, 1), generator=generator).double()
+    ramp = torch.linspace(-1, 1, 8, dtype=torch.float64) * (2 * kind - 1)
+    noise = 0.2 * torch.randn(rows, 8, generator=generator, dtype=torch.float64)
+    return 3 * kind + (1 + 2 * kind) * (ramp + noise)
+
+
+@pytest.mark.shows("0-13")
+@pytest.mark.parametrize("norm", [LayerNorm(8, eps=1e-12), RMSNorm(8, eps=1e-12), GroupNorm(2, 8, eps=1e-12)])
+def test_estimated_statistics_are_a_right_inverse_that_learns(norm: StatisticsNorm) -> None:
+    layer = EstimatedNorm(norm.double(), (8,)).double()
+    new = _two_kinds(200, seed=1)
+    y = layer(new)
+    before = (layer.inverse(y) - new).square().mean()
+    assert layer.certified_inverse(y)[1].ok
+    layer.fit(_two_kinds(500, seed=0))
+    assert layer.certified_inverse(y)[1].ok
+    after = (layer.inverse(y) - new).square().mean()
+    assert after < 0.2 * before
+    assert after < 0.1 * new.var()
+
+
+def test_estimate_of_unrelated_statistics_is_their_mean() -> None:
+    layer = EstimatedNorm(LayerNorm(4), (4,)).double()
+    x = torch.randn(20000, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 3
+    error = layer.fit(x)
+    statistics = layer.estimate(layer(x))
+    assert statistics[..., 0].std() <= 0.05
+    assert statistics[..., 0].mean().item() == pytest.approx(3.0, abs=0.02)
+    assert error[0].item() == pytest.approx(0.5, abs=0.02)  # deviation of a mean of four
+    with pytest.raises(NonFiniteError, match="leave such rows out"):
+        layer.fit(x * float("nan"))
 
 
 def test_moments_of_no_rows_are_not_numbers() -> None:

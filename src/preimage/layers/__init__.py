@@ -23,6 +23,7 @@ from preimage.layers.element_map import ElementMap as ElementMap
 from preimage.layers.elementwise import Elementwise as Elementwise
 from preimage.layers.elu import ELU as ELU
 from preimage.layers.elu import SELU as SELU
+from preimage.layers.estimated_norm import EstimatedNorm as EstimatedNorm
 from preimage.layers.exp import Exp as Exp
 from preimage.layers.exp import Log as Log
 from preimage.layers.factor_out import factor_out as factor_out
