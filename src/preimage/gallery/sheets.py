@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preimage.gallery.measure import Measurement
-from preimage.gallery.records import MODES, Record
+from preimage.gallery.records import MODES, Mode, Record
 from preimage.gallery.text import percent
 from preimage.zoo.reading import pillow
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from PIL import Image, ImageFont
 
 _PAPER, _INK, _SOFT, _FLAG = "#ffffff", "#1c1b19", "#6b675f", "#b3261e"
+_FAILED = "the certificate failed: f(x) = y does not hold to the tolerance"
 _COLOURS = {
     "data-free": "#c4591b",
     "calibrated": "#2468b2",
@@ -37,11 +38,12 @@ def sheet(record: Record, measurement: Measurement, name: str, tile: int = 112) 
     Returns:
         A Pillow picture.
     """
-    gap, label, head = 6, 128, 30
+    gap, label, head, foot = 6, 128, 30, 22
     step, row_height = tile + gap, tile + 36
     rows = (*MODES, "shrink and enlarge")
     width = label + step * (len(record.depths) + 1) + gap
-    canvas = _Canvas(width, head + row_height * len(rows) + gap)
+    canvas = _Canvas(width, head + row_height * len(rows) + foot)
+    canvas.write(gap, head + row_height * len(rows) + 2, f"!  {_FAILED}", _FLAG)
     canvas.write(gap, 8, f"{name}, {record.network['name']}", _INK, 13)
     canvas.paste(measurement.originals[name], label, head, tile)
     canvas.write(label, head + tile + 3, "photograph", _INK)
@@ -56,7 +58,7 @@ def sheet(record: Record, measurement: Measurement, name: str, tile: int = 112) 
 
 
 def strip(
-    record: Record, measurement: Measurement, name: str, labels: Sequence[str], *, mode: str, tile: int = 224
+    record: Record, measurement: Measurement, name: str, labels: Sequence[str], *, mode: Mode, tile: int = 224
 ) -> Image.Image:
     """A photograph and its ghosts at some depths, side by side.
 
@@ -71,7 +73,7 @@ def strip(
     Returns:
         A Pillow picture.
     """
-    gap, foot = 8, 54
+    gap, foot = 8, 76
     canvas = _Canvas((tile + gap) * (len(labels) + 1) + gap, tile + 2 * gap + foot)
     canvas.paste(measurement.originals[name], gap, gap, tile)
     canvas.write(gap, tile + 2 * gap, "photograph", _INK, 17)
@@ -79,7 +81,11 @@ def strip(
         left = gap + (tile + gap) * (i + 1)
         _paste_ghost(canvas, measurement, (name, label, mode), (left, gap), tile)
         canvas.write(left, tile + 2 * gap, label, _INK, 17)
-        canvas.write(left, tile + 2 * gap + 25, *_caption(record, name, label, mode), 14)
+        words, _ = _caption(record, name, label, mode)
+        canvas.write(
+            left, tile + 2 * gap + 25, words.replace(" !", "").replace("feature", "features"), _SOFT, 14
+        )
+        canvas.write(left, tile + 2 * gap + 45, *_verdict(record, name, label, mode), 14)
     return canvas.picture
 
 
@@ -118,6 +124,12 @@ def _caption(record: Record, name: str, label: str, row: str) -> tuple[str, str]
         return "no answer", _FLAG
     mark = " !" if failed else ""
     return f"{score.psnr:.1f} dB{mark}, feature {percent(score.feature_error)}", _FLAG if failed else _SOFT
+
+
+def _verdict(record: Record, name: str, label: str, mode: Mode) -> tuple[str, str]:
+    cell = record.cell(name, label, mode)
+    words = "certified" if cell.converged else "not certified"
+    return f"{words}, residual {cell.residual:.2g}", _SOFT if cell.converged else _FLAG
 
 
 class _Canvas:
