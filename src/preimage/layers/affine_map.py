@@ -17,7 +17,7 @@ class AffineMap(ElementMap):
     as in Ardizzone et al. (2019), https://arxiv.org/abs/1907.02392
 
     Args:
-        bound: largest absolute log-scale b; 2 allows factors between 0.135 and 7.39.
+        bound: largest absolute log-scale b; 1 allows factors between 0.37 and 2.72.
 
     Raises:
         ValueError: the bound is not positive.
@@ -30,10 +30,10 @@ class AffineMap(ElementMap):
         (tensor([1.5000]), tensor([0.]))
     """
 
-    def __init__(self, bound: float = 2.0) -> None:
+    def __init__(self, bound: float = 1.0) -> None:
         super().__init__(count=2)
         if bound <= 0:
-            raise ValueError(f"AffineMap: bound is {bound}, wanted a positive number, such as 2.0")
+            raise ValueError(f"AffineMap: bound is {bound}, wanted a positive number, such as 1.0")
         self.bound = bound
 
     def forward_elements(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
