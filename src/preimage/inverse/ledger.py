@@ -13,8 +13,10 @@ from preimage.errors import PreimageError
 from preimage.inverse.context import RuleContext
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.plan import Plan
+from preimage.inverse.rank import facts_of
 from preimage.inverse.region import Region
 from preimage.inverse.registry import Site
+from preimage.inverse.rules.affine import affine_of
 from preimage.inverse.rules.affine_inverse import prepared
 from preimage.inverse.search import affine_regions
 from preimage.inverse.solvers import Facts
@@ -218,9 +220,11 @@ def _facts(graph: Graph, region: Region, context: RuleContext) -> Facts | None:
     chain = nodes[:-1] if region.kind == "saturation" else nodes
     if not chain:
         return None
-    site = Site(graph, chain, region.source, chain[-1].name, context=context)
+    key = ("facts", region.source, chain[-1].name)
     try:
-        return prepared(site, None).facts
+        if region.kind == "affine":
+            return prepared(Site(graph, chain, region.source, chain[-1].name, context=context), None).facts
+        return context.prepared(key, context.versions, lambda: facts_of(affine_of(graph, chain)))
     except PreimageError:
         return None  # no factorisation is affordable; the row then says "each call"
 

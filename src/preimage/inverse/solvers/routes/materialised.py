@@ -40,7 +40,7 @@ class Materialised(PseudoInverse):
 
     def _factorise(self, linear: LinearMap) -> Facts:
         self._groups = _groups(linear)
-        found = decompose(_matrices(linear, self._groups))
+        found = decompose(matrices(linear))
         self._inverse = found.inverse  # (groups, n, m)
         return Facts(linear.in_size, linear.out_size, found.rank, found.condition, certified=True)
 
@@ -54,8 +54,9 @@ def _groups(linear: LinearMap) -> int:
     return linear.groups if isinstance(linear, Convolution) else 1
 
 
-def _matrices(linear: LinearMap, groups: int) -> Tensor:
+def matrices(linear: LinearMap) -> Tensor:
     """(groups, m, n): all groups answer the same impulse at once."""
+    groups = _groups(linear)
     width = linear.in_size // groups
     device = next((t.device for t in linear.tensors()), None)
     impulses = torch.eye(width, dtype=torch.float64, device=device)
