@@ -18,9 +18,9 @@ from preimage.inverse.solvers.quasi_newton import quasi_newton
 CORRECTIONS = 4  # times that the decoder corrects itself, at most
 PROGRESS = 0.8  # a correction is kept when it shrinks the squared residual to this part
 FAR = 0.3  # relative residual above which an estimate counts as too smooth
-TEXTURE = 0.15  # share of the likely error added where the decoder cannot correct itself
+TEXTURE = 0.12  # share of the likely error added where the decoder cannot correct itself
 SWITCH = 40  # products after which Gauss-Newton takes over
-EXPONENT = 0.6  # of the error covariance: flatter than the covariance itself is better in few steps
+LINEAR, CURVED = 0.5, 0.7  # powers of the error covariance; flatter than itself, it is better in few steps
 
 
 @torch.no_grad()
@@ -67,7 +67,7 @@ def refine(
     effort = effort or Effort(1e-5, 16)
     x, smooth = corrected(f, y, decoder(y) if start is None else start, decoder)
     x = torch.where(over(smooth, x), x + TEXTURE * decoder.metric.texture(x), x)
-    metric = decoder.metric.power(EXPONENT)
+    metric = decoder.metric.power(CURVED if bool(smooth.any()) else LINEAR)
     first = replace(effort, max_products=min(effort.max_products, SWITCH))
     x, certificate = quasi_newton(f, y, x, effort=first, metric=metric)
     if certificate.ok or effort.max_products <= SWITCH:
