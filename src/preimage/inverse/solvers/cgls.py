@@ -84,7 +84,9 @@ def cgls(
         if not active.any():
             break
         image = apply(direction)
-        step = torch.where(active, gamma / inner(image, image).clamp_min(1e-300), 0)
+        curvature = inner(image, image)
+        active = active & (curvature > 0)
+        step = torch.where(active, gamma / curvature.clamp_min(1e-300), 0)
         x, used = x + spread(step, x) * direction, used + active
         residual = y - apply(x) if count % recompute == 0 else residual - spread(step, image) * image
         gradient = adjoint(residual)

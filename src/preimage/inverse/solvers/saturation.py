@@ -31,7 +31,7 @@ class Prior:
     covariance: Tensor
 
     def of_group(self, group: int, matrix: Tensor) -> Prior:
-        """The prior of the unknowns of one window and group, for window matrices ``(groups, rows, unknowns)``."""
+        """The prior of one window and group, for window matrices ``(groups, rows, unknowns)``."""
         channels = self.mean.numel() // matrix.shape[0]
         own = slice(group * channels, (group + 1) * channels)
         taps = torch.eye(matrix.shape[2] // channels).to(matrix)
@@ -175,7 +175,7 @@ class SaturationInverse(ABC):
         )
 
     def _certificate(self, found: Determination, y: Tensor, residual: Tensor, limit: float) -> Certificate:
-        nullity = found.nullity.reshape(y.shape[0], -1)
+        nullity = found.nullity[:, None].flatten(1)
         unknown, lost = (nullity < 0).any(1), nullity.clamp_min(0).sum(1)
         share = found.exact.double().mean().item() if found.exact.numel() else 1.0
         return Certificate(

@@ -1,4 +1,4 @@
-"""Conjugate gradients for symmetric positive semi-definite systems with a diagonal preconditioner, batched."""
+"""Conjugate gradients for symmetric positive semi-definite systems, scaled by a diagonal, batched."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def conjugate_gradients(
     Example:
         >>> diagonal = torch.tensor([[2.0, 4.0]])
         >>> ones = torch.ones(1, 2)
-        >>> conjugate_gradients(lambda x: diagonal * x, ones, 0 * ones, diagonal, tolerance=1e-6, iterations=9).x
+        >>> def operator(x: Tensor) -> Tensor:
+        ...     return diagonal * x
+        >>> conjugate_gradients(operator, ones, 0 * ones, diagonal, tolerance=1e-6, iterations=9).x
         tensor([[0.5000, 0.2500]])
     """
     x, residual = start, right - operator(start)
@@ -51,7 +53,10 @@ def conjugate_gradients(
         if not active.any():
             break
         image = operator(direction)
-        step = torch.where(active, gamma / inner(direction, image).clamp_min(1e-300), 0)
+        curvature = inner(direction, image)
+        flat = curvature <= 1e-6 * inner(direction, diagonal * direction)  # rounding in the null space
+        active, limit = active & ~flat, torch.where(flat, torch.inf, limit)
+        step = torch.where(active, gamma / curvature.clamp_min(1e-300), 0)
         x, used = x + spread(step, x) * direction, used + active
         residual = residual - spread(step, x) * image
         scaled = residual / diagonal

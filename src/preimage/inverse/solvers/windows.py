@@ -62,7 +62,8 @@ class Windows:
     def scatter(self, windows: Tensor, batch: int) -> Tensor:
         """The adjoint of ``inputs``: add the windows up, ``(groups, B, unknowns)`` to ``(N, *in_shape)``."""
         channels = self.groups * windows.shape[-1]
-        values = windows.view(self.groups, batch, -1, windows.shape[-1]).permute(1, 0, 3, 2)
+        positions = math.prod(self.positions)
+        values = windows.view(self.groups, batch, positions, windows.shape[-1]).permute(1, 0, 3, 2)
         return self._unfold.adjoint(values.reshape(batch, channels, *self.positions))
 
     def per_position(self, values: Tensor, batch: int) -> Tensor:
@@ -70,9 +71,9 @@ class Windows:
         return values.reshape(batch, *self.positions)
 
     def _systems(self, values: Tensor) -> Tensor:
-        batch = values.shape[0]
-        flat = values.reshape(batch, self.groups, values.shape[1] // self.groups, math.prod(self.positions))
-        return flat.permute(1, 0, 3, 2).reshape(self.groups, -1, flat.shape[2])
+        batch, positions = values.shape[0], math.prod(self.positions)
+        flat = values.reshape(batch, self.groups, values.shape[1] // self.groups, positions)
+        return flat.permute(1, 0, 3, 2).reshape(self.groups, batch * positions, flat.shape[2])
 
 
 def unfolding(convolution: Convolution) -> Convolution:

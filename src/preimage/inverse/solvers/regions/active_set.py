@@ -1,4 +1,4 @@
-"""The loop that overlapping regions share: solve the equations, add the inequalities that broke, probe the rest."""
+"""The loop that overlapping regions share: solve the equations, add the inequalities that broke, probe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from preimage.inverse.linear.base import LinearMap
-from preimage.inverse.solvers.cgls import IterativeResult, spread
+from preimage.inverse.solvers.cgls import IterativeResult
 from preimage.inverse.solvers.saturation import Determination, SaturationInverse
 
 
@@ -36,25 +36,27 @@ class ActiveSetRegion(SaturationInverse):
     """Least squares over the unsaturated rows, then again with every inequality that the answer broke.
 
     A second unknown, the *probe*, is solved alongside: the same equations with zero right-hand sides plus
-    random noise of the size of the rounding error of y, from a random start. It ends where the error of x ends:
-    close to zero where the equations determine x, at the size of the noise amplified by their conditioning,
-    and at the size of its start in directions that no equation sees. This is a randomised rank test with one
-    sample: it can be fooled only by a direction that is nearly orthogonal to the random start.
+    random noise of the size of the rounding error of y, from a random start. It ends where the error of x
+    ends: close to zero where the equations determine x, at the size of the noise amplified by their
+    conditioning, and at the size of its start in directions that no equation sees. This is a randomised rank
+    test with one sample: only a direction nearly orthogonal to the random start can fool it.
     """
 
     exact_error = 1e-5
-    rounds = 4
+    rounds = 8
     iterations = 200
     safety = 4.0
 
     @abstractmethod
-    def _least_squares(
-        self, rows: Rows, targets: Tensor, start: Tensor
-    ) -> tuple[IterativeResult, Tensor]:
-        """Solve for x and probe at once, ``targets`` ``(2, *out)`` and ``start`` ``(2, *in)``.
+    def _least_squares(self, rows: Rows, targets: Tensor, start: Tensor) -> tuple[IterativeResult, Tensor]:
+        """Solve for x, and the probe where there are two: ``targets`` ``(k, *out)``, ``start`` ``(k, *in)``.
 
-        Also returns the misfit that remains, in the norm that was minimised, ``(2,)``.
+        Also returns the misfit that remains, in the norm that was minimised, ``(k,)``.
         """
+
+    @abstractmethod
+    def _local_any(self, flags: Tensor) -> Tensor:
+        """Whether any output of a position is flagged, ``(N, *out_shape)`` to ``(N, *positions)``."""
 
     @abstractmethod
     def _local_norm(self, x: Tensor) -> Tensor:
@@ -63,24 +65,22 @@ class ActiveSetRegion(SaturationInverse):
     def _prepare(self, linear: LinearMap, offset: Tensor) -> None:
         self._linear, self._offset = linear, offset
         shape = (8, *linear.in_shape)
-        rows = (
-            linear.apply(self._random(shape, offset)).square().mean(0)
-        )  # squared norms of the rows, estimated
-        self._row_norm = _over_positions(rows).sqrt()
+        squares = linear.apply(self._random(shape, offset)).square().mean(0)  # an estimate of |row|^2
+        self._row_norm = _over_positions(squares).sqrt()
 
     def _determine(self, y: Tensor, start: Tensor | None) -> Determination:
+        if not y.shape[0]:
+            return self._nothing(y)
         parts = [
             self._sample(s, None if start is None else start[i : i + 1]) for i, s in enumerate(y.split(1))
         ]
-        if not parts:
-            return self._nothing(y)
         columns = (torch.cat(values) for values in zip(*(vars(p).values() for p in parts), strict=True))
         return Determination(*columns)
 
     def _nothing(self, y: Tensor) -> Determination:
-        empty = y.new_zeros(0, *self._linear.in_shape)
-        flags = self._local_norm(empty)
+        flags = self._local_norm(y.new_zeros(1, *self._linear.in_shape))[:0]
         count = torch.zeros(0, dtype=torch.long, device=y.device)
+        empty = y.new_zeros(0, *self._linear.in_shape)
         return Determination(empty, flags.bool(), flags.long(), count, y.new_zeros(0))
 
     def _sample(self, y: Tensor, start: Tensor | None) -> Determination:
@@ -88,18 +88,33 @@ class ActiveSetRegion(SaturationInverse):
         rows = self._first_rows(y, guess)
         size = self._size(y, guess)
         noise = self._noise(y, size)
-        probe = torch.cat([guess, self._random(guess.shape, guess) * size])
-        used = torch.zeros(1, dtype=torch.long, device=y.device)
-        for _ in range(self.rounds):
-            targets = torch.cat([rows.target, self._random(rows.target.shape, noise) * noise]).to(y.dtype)
-            result, misfit = self._least_squares(rows, targets, probe)
-            probe, used = result.x, used + result.iterations[:1]
-            fresh = self._with_broken(rows, probe[:1], y, noise)
-            if fresh is None:
-                break
-            rows = fresh
+        columns = torch.cat([guess, self._random(guess.shape, guess) * size])
+        targets = torch.cat([rows.target, self._random(rows.target.shape, noise) * noise]).to(y.dtype)
+        result, misfit = self._least_squares(rows, targets, columns)
+        x, used = self._with_inequalities(result.x[:1], y, noise)
         seen = (misfit[0] / misfit[1].clamp_min(1e-300)).clamp_min(0.25)
-        return self._judge(probe[:1], probe[1:], y, noise * seen, seen, used)
+        return self._judge(x, seen * result.x[1:], y, noise * seen, used + result.iterations[:1])
+
+    def _with_inequalities(self, x: Tensor, y: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Solve again with the broken inequalities as equations, until none is broken or nothing helps."""
+        used = torch.zeros(1, dtype=torch.long, device=y.device)
+        best, lowest = x, self._misfit(x, y)
+        for _ in range(self.rounds):
+            rows = self._with_broken(x, y, noise)
+            if rows is None:
+                break
+            result, _ = self._least_squares(rows, rows.target.to(y.dtype), x)
+            x, used = result.x, used + result.iterations
+            misfit = self._misfit(x, y)
+            if not misfit < 0.9 * lowest:
+                break
+            best, lowest = x, misfit
+        return best, used
+
+    def _misfit(self, x: Tensor, y: Tensor) -> float:
+        """How far clamp(A x + b) is from y."""
+        z = self._linear.apply(x.double()) + self._offset
+        return (z.clamp(self.saturation.low, self.saturation.high) - y).norm().item()
 
     def _guess(self, y: Tensor) -> Tensor:
         guess = y.new_zeros(1, *self._linear.in_shape)
@@ -135,33 +150,26 @@ class ActiveSetRegion(SaturationInverse):
         generator = torch.Generator().manual_seed(math.prod(shape))  # private: the global state is untouched
         return torch.randn(tuple(shape), dtype=like.dtype, generator=generator).to(like.device)
 
-    def _with_broken(self, rows: Rows, x: Tensor, y: Tensor, noise: Tensor) -> Rows | None:
-        """The rows with every inequality that x breaks added as an equation; None when all hold."""
+    def _with_broken(self, x: Tensor, y: Tensor, noise: Tensor) -> Rows | None:
+        """The equations, and every inequality that x breaks as one more; None when all hold."""
         z = self._linear.apply(x.double()) + self._offset
         excess = self.saturation.excess(z, y)
-        wrong = (excess.abs() > 1e3 * noise) & ~rows.mask
+        wrong = excess.abs() > 1e2 * noise
         low, high = self.saturation.box or (-math.inf, math.inf)
         inside = x.clamp(low, high)
-        outside = ((x - inside).abs() > 1e-3 * x.abs().mean()) & ~rows.pinned
+        outside = (x - inside).abs() > 1e-4 * x.abs().mean()
         if not (wrong.any() or outside.any()):
             return None
-        return Rows(
-            rows.mask | wrong,
-            torch.where(wrong, z - excess - self._offset, rows.target),
-            rows.pinned | outside,
-            torch.where(outside, inside, rows.bound),
-        )
+        target = torch.where(wrong, z - excess - self._offset, y.double() - self._offset)
+        return Rows(self.saturation.equations(y) | wrong, target, outside, inside)
 
-    def _judge(
-        self, x: Tensor, probe: Tensor, y: Tensor, noise: Tensor, seen: Tensor, used: Tensor
-    ) -> Determination:
-        """The evidence, with ``seen`` the ratio of the noise found in y to the expected one."""
+    def _judge(self, x: Tensor, probe: Tensor, y: Tensor, noise: Tensor, used: Tensor) -> Determination:
         z = self._linear.apply(x.double()) + self._offset
-        error = self.safety * seen * self._local_norm(probe.double())
+        error = self.safety * self._local_norm(probe.double())
         relative = error / self._local_norm(x.double())
-        broken = (self.saturation.excess(z, y).abs() > 1e2 * noise).flatten(1).any(1)
-        relative = torch.where(spread(broken, relative).bool() | relative.isnan(), math.inf, relative)
-        lost = self._local_norm(probe.double()) > 1e-2 * self._local_norm(
+        broken = self._local_any(self.saturation.excess(z, y).abs() > 1e2 * noise)
+        relative = torch.where(broken | relative.isnan(), math.inf, relative)
+        lost = self._local_norm(probe.double()) > 1e-4 * self._local_norm(
             torch.ones_like(probe)
         ) * self._size(y, x)
         return Determination(
@@ -169,7 +177,7 @@ class ActiveSetRegion(SaturationInverse):
             exact=relative <= self.exact_error,
             nullity=torch.where(lost, -1, 0),
             iterations=used,
-            error=relative.flatten(1).amax(1).to(y),
+            error=relative.reshape(1, -1).amax(1).to(y),
         )
 
 

@@ -29,15 +29,15 @@ MEMORY = 2**27
 class WindowConsensus(ActiveSetRegion):
     """Minimise the sum over windows p of |W_p^(1/2) D_p (A x_p + b - y_p)|^2, W_p = (D_p A A' D_p + c I)^-1.
 
-    The weights make the rows of every window orthonormal, which removes the spread of the filters' gains from the
-    conditioning: only the geometry of the overlaps remains. Consistent equations keep their solution under
-    any weights. With G = A' D_p A and K = (G + c I)^-1 the matrix of a window is Q = I - c K, and the
-    system is ``sum U' Q U x = sum U' K A' D_p (y_p - b)`` with U the cutting out of windows.
+    The weights make the rows of every window orthonormal, which removes the spread of the filters' gains
+    from the conditioning: only the geometry of the overlaps remains. Consistent equations keep their solution under
+    any weights. With G = A' D_p A, K = (G + c I)^-1 and P = I - c K, close to the projector on the
+    rows, the system is ``sum U' P P U x = sum U' P K A' D_p (y_p - b)`` with U the cutting out of windows.
 
     Reference: the weights are those of the block Cimmino method, Arioli et al. (1992),
     https://doi.org/10.1137/0913073, accelerated by conjugate gradients.
 
-    Cost: ``rows n^2 + n^3`` once and ``n^2`` an iteration, for each of the positions, n the window's unknowns.
+    Cost: ``rows n^2 + n^3`` once and ``n^2`` an iteration for each position, n the window's unknowns.
     """
 
     route = "consensus of overlapping windows"
@@ -60,6 +60,10 @@ class WindowConsensus(ActiveSetRegion):
         self._matrix = self._windows.matrix
         self._damp = self.damping * self._matrix.square().sum((1, 2)).max()
 
+    def _local_any(self, flags: Tensor) -> Tensor:
+        any_row = self._windows.outputs(flags).any(2).any(0)
+        return self._windows.per_position(any_row, flags.shape[0])
+
     def _local_norm(self, x: Tensor) -> Tensor:
         squares = self._windows.inputs(x).square().sum((0, 2))
         return self._windows.per_position(squares.sqrt(), x.shape[0])
@@ -68,7 +72,8 @@ class WindowConsensus(ActiveSetRegion):
         windows, batch = self._windows, start.shape[0]
         matrices, local = self._windows_of(rows, targets)
         pinned = rows.pinned.to(start)
-        right = windows.scatter(local, batch) + pinned * torch.cat([rows.bound, 0 * rows.bound]).to(start)
+        right = windows.scatter(local, batch)
+        right[:1] += pinned * rows.bound.to(start)
         diagonal = windows.scatter(matrices.diagonal(dim1=-2, dim2=-1).contiguous(), 1) + pinned
 
         def project(x: Tensor) -> Tensor:
@@ -79,24 +84,27 @@ class WindowConsensus(ActiveSetRegion):
             lambda x: windows.scatter(project(x), batch) + pinned * x,
             right,
             start,
-            torch.where(diagonal > 0, diagonal, 1),
-            tolerance=3e-8 if start.dtype == torch.float32 else 1e-14,
+            diagonal.clamp_min(0.25),
+            tolerance=3e-9 if start.dtype == torch.float32 else 1e-13,
             iterations=self.iterations,
         )
         misfit = (project(result.x) - local).unflatten(1, (batch, -1)).double()
         return result, misfit.square().sum((0, 2, 3)).sqrt()
 
     def _windows_of(self, rows: Rows, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Q, ``(groups, positions, n, n)``, and the local answers K A' D t, ``(groups, 2 positions, n)``."""
+        """P P, ``(groups, positions, n, n)``, and P K A' D t, ``(groups, k positions, n)``."""
         masks, values = self._windows.outputs(rows.mask), self._windows.outputs(targets.double())
         eye = torch.eye(self._matrix.shape[2], dtype=torch.float64, device=targets.device)
         all_matrices, all_local = [], []
         for matrix, mask, value in zip(self._matrix, masks, values, strict=True):
             factor = torch.linalg.cholesky_ex(masked_gram(matrix, mask) + self._damp * eye).L
             inverse = torch.cholesky_inverse(factor)
-            right = (value * mask.repeat(2, 1)) @ matrix
-            local = inverse @ right.view(2, -1, right.shape[1]).permute(1, 2, 0)
-            all_matrices.append((eye - self._damp * inverse).to(targets.dtype))
+            copies = targets.shape[0]
+            right = (value * mask.repeat(copies, 1)) @ matrix
+            local = inverse @ right.view(copies, -1, right.shape[1]).permute(1, 2, 0)
+            project = eye - self._damp * inverse
+            local = project @ local  # rounding outside of the row space would be amplified by the damping
+            all_matrices.append((project @ project).to(targets.dtype))
             all_local.append(local.permute(2, 0, 1).reshape(right.shape).to(targets.dtype))
         return torch.stack(all_matrices), torch.stack(all_local)
 

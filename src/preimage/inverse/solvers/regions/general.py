@@ -30,6 +30,9 @@ class MaskedRows(ActiveSetRegion):
         """Always."""
         return True
 
+    def _local_any(self, flags: Tensor) -> Tensor:
+        return flags.flatten(1).any(1)
+
     def _local_norm(self, x: Tensor) -> Tensor:
         return torch.linalg.vector_norm(x.flatten(1), dim=1)
 
@@ -44,7 +47,8 @@ class MaskedRows(ActiveSetRegion):
             z, held = v[:, : v.shape[1] - size], v[:, v.shape[1] - size :]
             return self._linear.adjoint(mask * z.view(-1, *out)) + pinned * held.view(-1, *start.shape[1:])
 
-        held = torch.cat([rows.bound, 0 * rows.bound]).to(start) * pinned
+        held = torch.zeros_like(start)
+        held[:1] = rows.bound.to(start) * pinned
         wanted = torch.cat([(mask * targets).flatten(1), held.flatten(1)], 1)
         tolerance = 3e-7 if start.dtype == torch.float32 else 1e-13
         result = cgls(apply, adjoint, wanted, start, tolerance=tolerance, iterations=self.iterations)

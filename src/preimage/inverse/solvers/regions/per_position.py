@@ -59,7 +59,7 @@ class PerPosition(SaturationInverse):
             exact=exact,
             nullity=self._windows.per_position(nullity, batch),
             iterations=torch.zeros(batch, dtype=torch.long, device=y.device),
-            error=error.view(batch, -1).amax(1),
+            error=error.view(batch, math.prod(self._windows.positions)).amax(1),
         )
 
     def _group(self, group: int, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -88,9 +88,13 @@ class PerPosition(SaturationInverse):
     def _error(self, matrix: Tensor, x: Tensor, y: Tensor, offset: Tensor, solved: NormalEquations) -> Tensor:
         """Bound on the relative error of x, ``(B,)``; infinite where x is open or y contradictory."""
         mask, z = self.saturation.equations(y), x @ matrix.T + offset
-        spare = (mask.sum(1) - matrix.shape[1]).clamp_min(1)
-        seen = ((z - y.double()) * mask).square().sum(1).div(spare).sqrt()
-        noise = torch.maximum(seen, self._rounding(matrix, x, y, offset))
+        spare = (mask.sum(1) - solved.rank).clamp_min(0)
+        squares = ((z - y.double()) * mask).square().sum(1)
+        pooled = squares.sum() / spare.sum().clamp_min(
+            1
+        )  # few spare rows may hide the noise of their position
+        noise = torch.maximum((squares / spare.clamp_min(1)).sqrt(), pooled.sqrt())
+        noise = torch.maximum(noise, self._rounding(matrix, x, y, offset))
         bound = 4 * noise * solved.spread / torch.linalg.vector_norm(x, dim=1)
         broken = self.saturation.excess(z, y).abs().amax(1) > 100 * noise
         return torch.where(broken | bound.isnan(), math.inf, bound)
