@@ -3,7 +3,8 @@
 10,000 random pairs of a chain (float32, 6 features, depth 1 to 16, weights x1 or x4) and an input (ordinary,
 x1e3, x1e6, one coordinate of 1e6, or holding NaN; images of the chain, or arbitrary values). Every inverse is
 asked for with its certificate. The truth is the inverse of the same chain and the same y in float64. A
-silent failure is a certified row whose relative error exceeds 1 %, or whose truth float64 itself cannot certify.
+silent failure is a certified row whose relative error exceeds 1 %, or whose truth float64 itself cannot
+certify.
 
     python benchmarks/honest_certificates.py [--pairs 10000]
 """

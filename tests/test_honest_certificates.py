@@ -11,7 +11,7 @@ from preimage.layers import Coupling, Permutation
 from preimage.nets import MLP
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-import honest_certificates  # noqa: E402
+import honest_certificates
 
 
 def _assert_honest(pairs: int) -> None:

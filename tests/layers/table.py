@@ -29,3 +29,26 @@ def all_samples() -> list[Sample]:
     if twice:
         raise ValueError(f"samples need unique names, found twice: {twice}")
     return samples
+
+
+def exceptions_table() -> str:
+    """Every exception of every sample as a Markdown page."""
+    rows = [
+        f"| {sample.name} | {law} | {reason} |"
+        for sample in all_samples()
+        for law, reason in sorted(sample.exceptions.items())
+    ]
+    head = [
+        "# Laws that do not hold",
+        "",
+        "Every layer of the library is tested against every law of the contract. These are all exceptions;",
+        "each is tested to be still needed. Made by `python tests/layers/table.py > docs/exceptions.md`.",
+        "",
+        "| sample | law | reason |",
+        "|---|---|---|",
+    ]
+    return "\n".join([*head, *rows]) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(exceptions_table())

@@ -11,7 +11,7 @@ from preimage import layers
 from preimage.testing import LAWS
 
 sys.path.insert(0, str(Path(__file__).parent))
-from table import all_samples
+from table import all_samples, exceptions_table
 
 PUBLIC = {
     name: value
@@ -61,3 +61,8 @@ def test_exceptions_name_laws_and_give_reasons() -> None:
     for sample in all_samples():
         assert sample.exceptions.keys() <= LAWS.keys(), sample.name
         assert all(len(reason.split()) >= 3 for reason in sample.exceptions.values()), sample.name
+
+
+def test_documentation_prints_the_exceptions() -> None:
+    page = Path(__file__).parents[2] / "docs" / "exceptions.md"
+    assert page.read_text() == exceptions_table(), "run: python tests/layers/table.py > docs/exceptions.md"

@@ -13,7 +13,7 @@ from preimage.nets import MLP
 Maker = Callable[[int], Bijection]
 
 
-def _coupling(element_map: type[layers.ElementMap]) -> Maker:
+def _coupling(element_map: Callable[[], layers.ElementMap]) -> Maker:
     def make(features: int) -> Bijection:
         keep = int(torch.randint(1, features, ()))
         outputs = (features - keep) * element_map().count
