@@ -36,6 +36,7 @@ def quasi_newton(
     *,
     effort: Effort | None = None,
     metric: Metric | None = None,
+    misfit: Callable[[Tensor, Tensor], Tensor] = torch.sub,
 ) -> tuple[Tensor, Certificate]:
     """Lower ``|f(start + S u) - y|^2`` over u from u = 0, by L-BFGS, with ``M = S S^T`` the metric.
 
@@ -53,6 +54,8 @@ def quasi_newton(
         start: first guess, ``(N, *in)``.
         effort: tolerance and limits.
         metric: M; the identity when None.
+        misfit: what counts as the residual of values ``f(x)`` for wanted ``y``; their difference unless, say,
+            y is known to be saturated where f is not.
 
     Returns:
         x ``(N, *in)``, the best found, and a certificate whose ``iterations`` counts products with the
@@ -69,7 +72,7 @@ def quasi_newton(
         >>> certificate.ok, bool((x + 0.5 * x.sin() - y).abs().max() < 1e-5)
         (True, True)
     """
-    search = _Descent(f, y, start, effort or Effort(), metric or Identity())
+    search = _Descent(f, y, start, effort or Effort(), metric or Identity(), misfit)
     while len(rows := search.running()):
         search.step(rows)
     return search.x, search.certificate()
@@ -80,9 +83,15 @@ class _Descent:
     """The state of all samples; every sample has its own curvature, step length and end."""
 
     def __init__(
-        self, f: Callable[[Tensor], Tensor], y: Tensor, start: Tensor, effort: Effort, metric: Metric
+        self,
+        f: Callable[[Tensor], Tensor],
+        y: Tensor,
+        start: Tensor,
+        effort: Effort,
+        metric: Metric,
+        misfit: Callable[[Tensor, Tensor], Tensor] = torch.sub,
     ) -> None:
-        self.f, self.y, self.effort, self.metric = f, y, effort, metric
+        self.f, self.y, self.effort, self.metric, self.misfit = f, y, effort, metric, misfit
         self.start, self.u = start.detach(), torch.zeros_like(start)
         everything = torch.arange(len(y), device=y.device)
         self.error, self.gradient = self._evaluate(self.u, everything)
@@ -143,7 +152,7 @@ class _Descent:
             value = self.f(x)
             if value.shape[1:] != self.y.shape[1:]:
                 raise ShapeError(f"f returns {tuple(value.shape)} where y has shape {tuple(self.y.shape)}")
-            error = squared_norm(self.y[rows] - value)
+            error = squared_norm(self.misfit(value, self.y[rows]))
             (gradient,) = torch.autograd.grad(error.sum(), x, materialize_grads=True)
         return error.detach(), self.metric.root_transpose(gradient)
 

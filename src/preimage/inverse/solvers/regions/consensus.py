@@ -30,8 +30,8 @@ class WindowConsensus(ActiveSetRegion):
     """Minimise the sum over windows p of |W_p^(1/2) D_p (A x_p + b - y_p)|^2, W_p = (D_p A A' D_p + c I)^-1.
 
     The weights make the rows of every window orthonormal, which removes the spread of the filters' gains
-    from the conditioning: only the geometry of the overlaps remains. Consistent equations keep their solution under
-    any weights. With G = A' D_p A, K = (G + c I)^-1 and P = I - c K, close to the projector on the
+    from the conditioning: only the geometry of the overlaps remains. Consistent equations keep their solution
+    under any weights. With G = A' D_p A, K = (G + c I)^-1 and P = I - c K, close to the projector on the
     rows, the system is ``sum U' P P U x = sum U' P K A' D_p (y_p - b)`` with U the cutting out of windows.
 
     Reference: the weights are those of the block Cimmino method, Arioli et al. (1992),
