@@ -25,6 +25,7 @@ from preimage.layers import (
     Logit,
     LogNorm,
     MonotonicPReLU,
+    MonotonicSine,
     PReLU,
     RangeClamp,
     RangeCompression,
@@ -371,6 +372,21 @@ def test_odd_signed_sine_round_trip_and_range_check() -> None:
     for value, run in ((2.0288, layer.forward), (1.8198, layer.inverse)):
         with pytest.raises(DomainError, match="closed interval"):
             run(_double(value))
+
+
+@pytest.mark.shows("1-1")
+@pytest.mark.parametrize("raw", [-20.0, -1.0, 0.0, 0.4, 20.0])
+def test_monotonic_sine_is_a_bijection_of_the_line(raw: float) -> None:
+    layer = MonotonicSine(frequency=2.0, limit=0.95).double()
+    nn.init.constant_(layer.raw_amplitude, raw)
+    amplitude = 0.95 * math.tanh(raw)
+    x = torch.linspace(-30, 30, 6001, dtype=DOUBLE)[None]
+    y = layer(x)
+    frequency = layer.log_frequency.exp().item()
+    torch.testing.assert_close(y, x + amplitude / frequency * (frequency * x).sin(), rtol=1e-14, atol=1e-14)
+    assert (y.diff() > 0).all()
+    torch.testing.assert_close(layer.inverse(y), x, rtol=0, atol=1e-12)
+    assert (layer(torch.tensor([[1e5]], dtype=DOUBLE)) - 1e5).abs().item() < 1
 
 
 # --- log-norm and ranges ----------------------------------------------------------------------------------

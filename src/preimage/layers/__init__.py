@@ -41,6 +41,7 @@ from preimage.layers.learned_range_compression import LearnedRangeCompression as
 from preimage.layers.log_norm import LogNorm as LogNorm
 from preimage.layers.lu_linear import LULinear as LULinear
 from preimage.layers.mean_pool import MeanPool as MeanPool
+from preimage.layers.monotonic_sine import MonotonicSine as MonotonicSine
 from preimage.layers.noise import ConditionalGaussianNoise as ConditionalGaussianNoise
 from preimage.layers.noise import GaussianNoise as GaussianNoise
 from preimage.layers.noise import Noise as Noise
