@@ -151,6 +151,14 @@ def test_frozen_parameters_get_no_gradient() -> None:
     assert all(parameter.grad is not None for parameter in chain[4].parameters())
 
 
+def test_gradients_of_unregistered_tensors_are_not_lost_silently() -> None:
+    outside = torch.nn.Linear(2, 4)
+    layer = Coupling(SlicePartition(4), nn.Identity())
+    layer.conditioner.forward = outside.forward
+    with pytest.raises(NotInvertibleError, match="neither its parameter"):
+        Chain(layer, memory="reversible")(torch.randn(3, 4, requires_grad=True)).sum().backward()
+
+
 def test_shared_layers_add_their_gradients() -> None:
     x = torch.randn(5, 4, dtype=torch.float64)
     found = []

@@ -162,6 +162,25 @@ def _run_and_watch(walk: _Walk, index: int, step: Step, value: Any, context: Con
     return answer
 
 
+def _refuse_hidden_leaves(step: Step, outputs: Sequence[Tensor], known: Sequence[Tensor]) -> None:
+    """Refuse trainable tensors that a layer uses but does not own: their gradients would vanish silently."""
+    expected, seen = {id(tensor) for tensor in known}, set()
+    waiting: list[Any] = [output.grad_fn for output in outputs]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        waiting += [following for following, _ in node.next_functions]
+        if hasattr(node, "variable") and id(node.variable) not in expected:
+            raise NotInvertibleError(
+                f"reversible chain: {type(step.layer).__name__} uses a trainable tensor of shape"
+                f" {tuple(node.variable.shape)} that is neither its parameter nor its input nor its context,"
+                " so its gradient would be lost; register it with the layer, pass it as context, or write"
+                " memory='autograd'"
+            )
+
+
 class _Backward:
     """One walk from the last step to the first."""
 
@@ -233,6 +252,7 @@ class _Backward:
             self.value_gradients = [None] * len(as_tuple(rebuilt.x))
             return
         shared = self._shared_by(step)
+        _refuse_hidden_leaves(step, [output for output, _ in pairs], [*rebuilt.leaves, *shared])
         found = torch.autograd.grad(
             [output for output, _ in pairs],
             [*rebuilt.leaves, *shared],
