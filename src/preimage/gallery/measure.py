@@ -17,7 +17,7 @@ from preimage.errors import PreimageError
 from preimage.gallery.engine import Engine
 from preimage.gallery.metrics import feature_error, pairwise_distance, psnr, ssim
 from preimage.gallery.progress import Progress
-from preimage.gallery.records import Cell, Depth, Mode, Score, Yardstick
+from preimage.gallery.records import MODES, Cell, Depth, Mode, Score, Yardstick
 from preimage.gallery.yardsticks import mean_colour, shrink_and_enlarge, spatial_size
 from preimage.zoo import Preprocessing
 
@@ -31,10 +31,12 @@ class Effort:
     Args:
         tol: relative residual at which a refinement is called converged.
         products: largest number of Jacobian products for one picture and tap.
+        batch: pictures inverted together.
     """
 
     tol: float = 1e-5
     products: int = 40
+    batch: int = 8
 
 
 @dataclass
@@ -66,7 +68,7 @@ def measure(
         inputs: picture name to network input ``(C, H, W)``.
         depths: where to invert from.
         effort: of the refined column.
-        progress: told after each picture and depth.
+        progress: told after each mode and depth.
 
     Returns:
         Everything measured.
@@ -76,16 +78,36 @@ def measure(
     unit = preprocessing.to_unit(torch.stack(list(inputs.values())))
     originals = {name: preprocessing.to_picture(x) for name, x in inputs.items()}
     result = Measurement(originals, tuple(depths), pairwise_distance(unit))
-    progress.stage("inverting", len(depths) * len(inputs))
+    groups = _groups(list(inputs), effort.batch)
+    progress.stage("inverting", len(depths) * len(groups) * len(MODES))
     for depth in depths:
-        for name, x in inputs.items():
-            judge = Judge(engine, preprocessing, x[None], depth.label, result.distance)
-            _measure_one(result, judge, name, depth, _answers(engine, judge.features, depth.label, effort))
-            progress.step(f"{depth.label}, {name}")
+        for names in groups:
+            x = torch.stack([inputs[name] for name in names])
+            y = _features(engine, x, depth.label)
+            answers = _answers(engine, y, depth.label, effort, progress)
+            for i, name in enumerate(names):
+                judge = Judge(
+                    engine,
+                    preprocessing,
+                    x[i : i + 1],
+                    y[i : i + 1],
+                    tap=depth.label,
+                    distance=result.distance,
+                )
+                _keep(result, judge, name, depth, {mode: found[i] for mode, found in answers.items()})
     return result
 
 
-def _measure_one(
+def _groups(names: list[str], size: int) -> list[list[str]]:
+    return [names[i : i + size] for i in range(0, len(names), size)]
+
+
+def _features(engine: Engine, x: Tensor, tap: str) -> Tensor:
+    with torch.no_grad():
+        return engine.features(x, taps=[tap])[tap]
+
+
+def _keep(
     result: Measurement, judge: Judge, picture: str, depth: Depth, answers: Mapping[Mode, Answer]
 ) -> None:
     """Score and keep the answers and the yardsticks of one picture at one depth."""
@@ -104,7 +126,7 @@ def _measure_one(
 
 @dataclass(frozen=True)
 class Answer:
-    """What an inverse returned for one picture, or why it refused."""
+    """What an inverse returned for one picture ``(1, C, H, W)``, or why it refused."""
 
     x: Tensor | None
     residual: float
@@ -116,6 +138,11 @@ class Answer:
         """The record of this answer."""
         return Cell(picture, tap, mode, score, self.residual, self.converged, self.message, self.milliseconds)
 
+    @property
+    def usable(self) -> Tensor | None:
+        """The answer where it is finite."""
+        return self.x if self.x is not None and bool(torch.isfinite(self.x).all()) else None
+
 
 @final
 class Judge:
@@ -125,16 +152,23 @@ class Judge:
         engine: for the features.
         preprocessing: for picture values.
         x: the picture, ``(1, C, H, W)``.
+        y: its features at the depth.
         tap: label of the depth.
         distance: mean distance between shown pictures, or None.
     """
 
     def __init__(
-        self, engine: Engine, preprocessing: Preprocessing, x: Tensor, tap: str, distance: float | None
+        self,
+        engine: Engine,
+        preprocessing: Preprocessing,
+        x: Tensor,
+        y: Tensor,
+        *,
+        tap: str,
+        distance: float | None,
     ) -> None:
         self._engine, self._preprocessing, self._tap, self._distance = engine, preprocessing, tap, distance
-        self._unit = preprocessing.to_unit(x)
-        self.features = self._see(x)
+        self._unit, self._features = preprocessing.to_unit(x), y
 
     def yardsticks(self, size: tuple[int, int]) -> dict[Kind, Tensor]:
         """Network inputs ``(1, C, H, W)`` that need no inverse."""
@@ -158,12 +192,13 @@ class Judge:
         unit = self._preprocessing.to_unit(x)
         truth = self._unit.expand_as(unit)
         large = min(unit.shape[-2:]) >= 11
+        seen = _features(self._engine, x, self._tap)
         columns = torch.stack(
             [
                 psnr(truth, unit),
                 ssim(truth, unit) if large else torch.full((len(unit),), float("nan"), dtype=torch.double),
                 torch.linalg.vector_norm((unit - truth).double().flatten(1), dim=1),
-                feature_error(self._see(x), self.features.expand(len(unit), *self.features.shape[1:])),
+                feature_error(seen, self._features.expand_as(seen)),
             ]
         )
         return [
@@ -171,36 +206,51 @@ class Judge:
             for decibels, likeness, away, features in columns.T.tolist()
         ]
 
-    def _see(self, x: Tensor) -> Tensor:
-        with torch.no_grad():
-            return self._engine.features(x, taps=[self._tap])[self._tap]
 
-
-def _answers(engine: Engine, y: Tensor, tap: str, effort: Effort) -> dict[Mode, Answer]:
-    """The three modes in order."""
-    free = _timed(lambda: engine.data_free(y, tap=tap))
-    calibrated = _timed(lambda: engine.calibrated(y, tap=tap))
-    start = _start(free, calibrated)
+def _answers(
+    engine: Engine, y: Tensor, tap: str, effort: Effort, progress: Progress
+) -> dict[Mode, list[Answer]]:
+    """The three modes in order, one answer per picture."""
+    free = _timed(lambda: engine.data_free(y, tap=tap), len(y))
+    progress.step(f"{tap}, data-free")
+    calibrated = _timed(lambda: engine.calibrated(y, tap=tap), len(y))
+    progress.step(f"{tap}, calibrated")
+    start = _starts(free, calibrated)
     refined = _timed(
-        lambda: engine.solve(y, tap=tap, tol=effort.tol, start=start, max_products=effort.products)
+        lambda: engine.solve(y, tap=tap, tol=effort.tol, start=start, max_products=effort.products), len(y)
     )
+    progress.step(f"{tap}, refined")
     return {"data-free": free, "calibrated": calibrated, "refined": refined}
 
 
+def _starts(free: list[Answer], calibrated: list[Answer]) -> Tensor | None:
+    """Where the refinement of each picture starts; None where there is nothing to start from."""
+    starts = [_start(*pair) for pair in zip(free, calibrated, strict=True)]
+    found = [start for start in starts if start is not None]
+    if not found:
+        return None
+    return torch.cat([torch.zeros_like(found[0]) if start is None else start for start in starts])
+
+
 def _start(free: Answer, calibrated: Answer) -> Tensor | None:
-    """Where the refinement starts: at a proven data-free answer, else at the calibrated one, else at any."""
-    usable = [a for a in (calibrated, free) if a.x is not None and bool(torch.isfinite(a.x).all())]
-    proven = [a for a in usable if a is free and a.converged]
-    return next((a.x for a in (*proven, *usable)), None)
+    """At a proven data-free answer, else at the calibrated one, else at any."""
+    order = (free, calibrated) if free.converged else (calibrated, free)
+    return next((answer.usable for answer in order if answer.usable is not None), None)
 
 
-def _timed(invert: Callable[[], tuple[Tensor, Certificate]]) -> Answer:
+def _timed(invert: Callable[[], tuple[Tensor, Certificate]], count: int) -> list[Answer]:
+    """One answer per picture of a batch; its time is an equal share of the whole."""
     begun = time.perf_counter()
     try:
         x, certificate = invert()
     except PreimageError as error:
-        return Answer(None, float("nan"), False, str(error), _since(begun))
-    return Answer(x, float(certificate.residual[0]), certificate.ok, certificate.message, _since(begun))
+        return [Answer(None, float("nan"), False, str(error), _since(begun) / count)] * count
+    share = _since(begun) / count
+    evidence = zip(certificate.residual.tolist(), certificate.converged.tolist(), strict=True)
+    return [
+        Answer(x[i : i + 1].detach(), residual, converged, certificate.message, share)
+        for i, (residual, converged) in enumerate(evidence)
+    ]
 
 
 def _since(begun: float) -> float:

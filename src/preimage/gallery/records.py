@@ -42,7 +42,7 @@ class Cell:
         residual: of the certificate, relative.
         converged: verdict of the certificate; numbers of a failed certificate are never shown without a flag.
         message: the certificate's own words, or the reason of a refusal.
-        milliseconds: wall-clock time of the inverse.
+        milliseconds: wall-clock time of the inverse, its equal share of the batch it ran in.
     """
 
     picture: str
