@@ -44,14 +44,12 @@ class BlockBasis(nn.Module):
         kept: frequencies kept along height and width.
     """
 
-    rows: Tensor
-    columns: Tensor
-
     def __init__(self, block: Sequence[int], kept: Sequence[int]) -> None:
         super().__init__()
         self.shape = (block[0], min(kept[0], block[1]), min(kept[1], block[2]))
-        self.register_buffer("rows", cosine_basis(block[1], self.shape[1]), persistent=False)
-        self.register_buffer("columns", cosine_basis(block[2], self.shape[2]), persistent=False)
+        # Not buffers: a module in single precision must not round them for inputs in double precision.
+        self.rows = cosine_basis(block[1], self.shape[1], torch.float64)
+        self.columns = cosine_basis(block[2], self.shape[2], torch.float64)
 
     @property
     def size(self) -> int:
@@ -60,10 +58,10 @@ class BlockBasis(nn.Module):
 
     def analyse(self, blocks: Tensor) -> Tensor:
         """Coefficients ``(..., C k_h k_w)`` of blocks ``(..., C, b_h, b_w)``."""
-        rows, columns = self.rows.to(blocks.dtype), self.columns.to(blocks.dtype)
+        rows, columns = self.rows.to(blocks), self.columns.to(blocks)
         return (rows @ blocks @ columns.mT).flatten(-3)
 
     def synthesise(self, coefficients: Tensor) -> Tensor:
         """Blocks ``(..., C, b_h, b_w)`` from coefficients ``(..., C k_h k_w)``; what was cut off is zero."""
-        rows, columns = self.rows.to(coefficients.dtype), self.columns.to(coefficients.dtype)
+        rows, columns = self.rows.to(coefficients), self.columns.to(coefficients)
         return rows.mT @ coefficients.unflatten(-1, self.shape) @ columns

@@ -27,32 +27,37 @@ class Spectrum(Metric):
         input_shape: event shape ``(C, H, W)``, ``(C, L)`` or ``(F,)``.
         rotation: R, ``(C, C)``, orthonormal columns.
         gain: standard deviation of every channel combination and frequency, ``(C, H, W)``.
+
+    Cost: two small matrix products a channel and sample.
+
+    Example:
+        >>> errors = torch.randn(200, 2, 8, 8, generator=torch.Generator().manual_seed(0)).cumsum(3)
+        >>> metric = Spectrum.of_errors(errors)
+        >>> bool(metric.gain[0, 0, 1] > 3 * metric.gain[0, 0, 7])  # smooth errors are of low frequency
+        True
     """
 
     rotation: Tensor
     gain: Tensor
-    rows: Tensor
-    columns: Tensor
 
     def __init__(self, input_shape: Sequence[int], rotation: Tensor, gain: Tensor) -> None:
         super().__init__()
         self.input_shape, self.input_map = tuple(input_shape), as_map(input_shape)
         self.register_buffer("rotation", rotation)
         self.register_buffer("gain", gain)
-        self.register_buffer("rows", cosine_basis(self.input_map[1]), persistent=False)
-        self.register_buffer("columns", cosine_basis(self.input_map[2]), persistent=False)
+        self.rows, self.columns = (cosine_basis(n, dtype=torch.float64) for n in self.input_map[1:])
 
     def root(self, u: Tensor) -> Tensor:
         """``R Q^T (gain * u)``."""
-        z = self.gain.to(u.dtype) * u.reshape(-1, *self.input_map)  # (N, C, H, W)
-        z = self.rows.to(u.dtype).mT @ z @ self.columns.to(u.dtype)
-        return torch.einsum("cd,ndhw->nchw", self.rotation.to(u.dtype), z).reshape(u.shape)
+        z = self.gain.to(u) * u.reshape(-1, *self.input_map)  # (N, C, H, W)
+        z = self.rows.to(u).mT @ z @ self.columns.to(u)
+        return torch.einsum("cd,ndhw->nchw", self.rotation.to(u), z).reshape(u.shape)
 
     def root_transpose(self, x: Tensor) -> Tensor:
         """``gain * Q R^T x``."""
-        z = torch.einsum("cd,nchw->ndhw", self.rotation.to(x.dtype), x.reshape(-1, *self.input_map))
-        z = self.rows.to(x.dtype) @ z @ self.columns.to(x.dtype).mT
-        return (self.gain.to(x.dtype) * z).reshape(x.shape)
+        z = torch.einsum("cd,nchw->ndhw", self.rotation.to(x), x.reshape(-1, *self.input_map))
+        z = self.rows.to(x) @ z @ self.columns.to(x).mT
+        return (self.gain.to(x) * z).reshape(x.shape)
 
     def power(self, exponent: float) -> Spectrum:
         """``M^exponent``, scaled to the same mean variance: below 1 it is closer to the identity."""
@@ -81,7 +86,8 @@ class Spectrum(Metric):
         channels = e.movedim(1, 0).flatten(1)  # (C, N H W)
         rotation = torch.linalg.eigh(channels @ channels.T)[1]
         z = torch.einsum("cd,nchw->ndhw", rotation, e)
-        z = cosine_basis(e.shape[2], dtype=e.dtype) @ z @ cosine_basis(e.shape[3], dtype=e.dtype).T
+        rows, columns = (cosine_basis(n, dtype=e.dtype).to(e.device) for n in e.shape[2:])
+        z = rows @ z @ columns.T
         power = z.square().mean(0)  # (C, H, W)
         power = power.clamp_min(power.mean() * 1e-9)
         return Spectrum(errors.shape[1:], rotation, radial(power, bins).sqrt())
@@ -90,7 +96,7 @@ class Spectrum(Metric):
 def radial(power: Tensor, bins: int) -> Tensor:
     """Smooth a power spectrum ``(C, H, W)``: a function of ``sqrt((i/H)^2 + (j/W)^2)`` alone."""
     _, high, wide = power.shape
-    i, j = torch.arange(high) / high, torch.arange(wide) / wide
+    i, j = (torch.arange(n, device=power.device) / n for n in (high, wide))
     frequency = (i[:, None] ** 2 + j[None, :] ** 2).sqrt().flatten().to(power)  # (H W,)
     lowest = 0.5 / max(high, wide)
     steps = torch.linspace(0, 1, bins, dtype=power.dtype, device=power.device)

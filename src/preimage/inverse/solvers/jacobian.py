@@ -21,6 +21,11 @@ class Jacobian:
         x: where to linearise, ``(N, *in)``.
 
     Cost: an evaluation and a recorded backward pass to build; about one evaluation a product.
+
+    Example:
+        >>> jacobian = Jacobian(lambda x: x.square(), torch.tensor([[1.0, 3.0]]))
+        >>> jacobian.push(torch.ones(1, 2)), jacobian.pull(torch.tensor([[1.0, 0.0]]))
+        (tensor([[2., 6.]]), tensor([[2., 0.]]))
     """
 
     def __init__(self, f: Callable[[Tensor], Tensor], x: Tensor) -> None:

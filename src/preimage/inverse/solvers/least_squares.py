@@ -51,6 +51,16 @@ def damped_least_squares(
 
     Returns:
         The solutions with their residuals and iteration counts.
+
+    Cost: two products an iteration.
+
+    Example:
+        >>> matrix = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+        >>> b, damping = torch.tensor([[3.0, 2.0]]), torch.zeros(1)
+        >>> product = lambda u: u @ matrix.T
+        >>> step = damped_least_squares(product, product, b, damping, iterations=5, tolerance=1e-6)
+        >>> torch.allclose(step.solution, torch.tensor([[1.0, 2.0]]), atol=1e-5)
+        True
     """
     residual, gradient = b.clone(), a_transpose(b)
     solution, direction = torch.zeros_like(gradient), gradient.clone()
