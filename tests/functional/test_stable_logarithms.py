@@ -56,7 +56,8 @@ def test_values_and_slopes(
     with mpmath.workdps(400):
         wanted = [float(exact(mpmath.mpf(point))) for point in points]
     atol = 1e-15 if function is log_cosh else 1e-300
-    rtol = 1e-13 if function in (normal_cdf, log_normal_cdf) else 1e-14  # rounding x / sqrt(2) counts x^2 times in the tail
+    # in the tail, rounding x / sqrt(2) counts x^2 times
+    rtol = 1e-13 if function in (normal_cdf, log_normal_cdf) else 1e-14
     torch.testing.assert_close(values, torch.tensor(wanted, dtype=torch.float64), rtol=rtol, atol=atol)
     assert slopes.isfinite().all()
 
