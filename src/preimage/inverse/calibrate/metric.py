@@ -31,9 +31,9 @@ class Spectrum(Metric):
     Cost: two small matrix products a channel and sample.
 
     Example:
-        >>> errors = torch.randn(200, 2, 8, 8, generator=torch.Generator().manual_seed(0)).cumsum(3)
-        >>> metric = Spectrum.of_errors(errors)
-        >>> bool(metric.gain[0, 0, 1] > 3 * metric.gain[0, 0, 7])  # smooth errors are of low frequency
+        >>> errors = torch.randn(200, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> metric = Spectrum.of_errors(errors.cumsum(2).cumsum(3))
+        >>> bool(metric.gain[0, 1, 1] > 3 * metric.gain[0, 7, 7])  # smooth errors are of low frequency
         True
     """
 
