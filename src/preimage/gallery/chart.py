@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 _WIDTH, _HEIGHT = 560, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 110, 34, 62
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 104, 34, 62
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -67,9 +68,18 @@ def _calibrated_on(record: Record) -> str:
 def _charts(record: Record) -> Iterable[str]:
     labels = [depth.label for depth in record.depths]
     rows = record.summary()
-    yield depth_chart("PSNR, dB", labels, [*_mode_lines(rows, "psnr"), *_yardstick_lines(rows, "psnr")])
+    decibels = [_capped(line) for line in (*_mode_lines(rows, "psnr"), *_yardstick_lines(rows, "psnr"))]
+    yield depth_chart(f"PSNR, dB (above {_CAP:.0f} drawn at {_CAP:.0f})", labels, decibels)
     errors = [*_mode_lines(rows, "feature_error"), *_yardstick_lines(rows, "feature_error")]
     yield depth_chart("feature error", labels, errors, logarithmic=True)
+
+
+# Above this, no eye and no 8-bit picture can tell the difference; the curve needs the room below.
+_CAP = 60.0
+
+
+def _capped(line: Line) -> Line:
+    return replace(line, values=[None if value is None else min(value, _CAP) for value in line.values])
 
 
 def _mode_lines(rows: list[dict[str, Any]], measure: str) -> list[Line]:

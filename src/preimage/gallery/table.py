@@ -10,7 +10,7 @@ from preimage.gallery.panels import STYLES
 from preimage.gallery.records import MODES, Record
 from preimage.gallery.text import decibels, duration, fraction, percent
 
-_COLUMNS = ("PSNR", "SSIM", "feature error", "certified", "time")
+_COLUMNS = ("PSNR", "SSIM", "features", "certified", "time")
 
 
 def numbers(record: Record) -> str:
