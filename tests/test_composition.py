@@ -20,6 +20,8 @@ from stacks import WIDTH, pieces, saturating, stack, tolerance
 STACKS = [(depth, seed) for depth in (1, 4, 16) for seed in range(4)]
 DEEP = pytest.param(64, 0, marks=pytest.mark.slow)
 
+CLIPPED = frozenset({"from transform, sigmoid"})  # torch clips its values, so large inputs share one output
+
 
 def _inputs(rows: int = 6) -> Tensor:
     return torch.randn(rows, WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -65,15 +67,18 @@ def test_log_dets_add_up_to_that_of_the_jacobian(depth: int, seed: int) -> None:
 @pytest.mark.parametrize("scale", [1.0, 100.0])
 @pytest.mark.parametrize("seed", range(5))
 def test_no_stack_of_any_layers_is_wrong_in_silence(seed: int, scale: float, dtype: torch.dtype) -> None:
-    """A value outside of a domain is refused; where the inverse is certified, it leads back to y."""
-    net, names = stack(12, seed)
+    """A value outside of a domain is refused; a certified inverse leads back to y, and is the x of y."""
+    net, names = stack(12, seed, CLIPPED)
     net = _as(net, dtype)
-    y, refused = where_defined(net.forward, (scale * _inputs()).to(dtype), None)
-    y = y[(refused == 0) & y.isfinite().all(1)]
+    wanted = (scale * _inputs()).to(dtype)
+    y, refused = where_defined(net.forward, wanted, None)
+    defined = (refused == 0) & y.isfinite().all(1)
+    wanted, y = wanted[defined], y[defined]
     x, certificate = net.certified_inverse(y, on_error="nan")
     again, _ = where_defined(net.forward, x, None)
-    is_wrong = ~(relative_residual(again, y) < 1e-3)
-    assert not bool((is_wrong & certificate.converged).any()), names
+    limit = 10 * torch.finfo(dtype).eps ** 0.5
+    is_right = (relative_residual(again, y) < limit) & (relative_residual(x, wanted) < limit)
+    assert bool((is_right | ~certificate.converged).all()), names
     assert bool(x[~certificate.converged].isnan().all()), names
 
 
