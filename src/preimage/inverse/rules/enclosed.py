@@ -12,13 +12,16 @@ from preimage.capture.interpret import BATCH, evaluate
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.moments import moments
+from preimage.inverse.smooth import is_spatial, smooth_metric, textured_start
 from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
+from preimage.inverse.solvers.quasi_newton import quasi_newton
 
-PRODUCTS = 80
-"""Jacobian products that a region may cost; ``Inverse.solve`` spends more."""
+SMALL = 100_000
+"""Numbers in a region up to which it is solved thoroughly."""
 
-ROUGH_PRODUCTS = 16
-"""The same where information was lost on the way, so that no amount of work makes the answer exact."""
+THOROUGH, BRIEF, ROUGH = 400, 40, 12
+"""Jacobian products for a small region, a large one, and a large one behind which information was lost, so
+that no amount of work makes the answer exact. ``Inverse.solve`` spends more."""
 
 
 @register_inverse("preimage::residual", guarantee=Guarantee.ITERATIVE)
@@ -44,12 +47,22 @@ def _solve(site: Site, y: Tensor, first: Tensor | None) -> Solved:
         return parts[0] if len(parts) == 1 else torch.cat([part.flatten(1) for part in parts], 1)
 
     trusted = site.noise == 0.0
-    effort = Effort(default_tolerance(y.dtype), PRODUCTS if trusted else ROUGH_PRODUCTS)
-    begin = start(site, y, region) if first is None else first
-    x, certificate = gauss_newton(region, y, begin, effort=effort)
+    effort = Effort(default_tolerance(y.dtype), _products(site, trusted=trusted))
+    if not trusted and first is None and is_spatial(site.shape):
+        metric = smooth_metric(site.shape, y)
+        begin = textured_start(moments(site, y)[0], metric)
+        x, certificate = quasi_newton(region, y, begin, effort=effort, metric=metric)
+    else:
+        begin = start(site, y, region) if first is None else first
+        x, certificate = gauss_newton(region, y, begin, effort=effort)
     square = math.prod(site.shape) <= y[0].numel()
     unique = trusted and certificate.ok and square
     return Solved(x.detach(), certificate=certificate, exact=1.0 if unique else 0.0)
+
+
+def _products(site: Site, *, trusted: bool) -> int:
+    small = sum(node.size for node in site.nodes) <= SMALL
+    return THOROUGH if small else BRIEF if trusted else ROUGH
 
 
 def start(site: Site, y: Tensor, region: Callable[[Tensor], Tensor]) -> Tensor:
