@@ -13,6 +13,7 @@ from preimage.errors import ContextError, DomainError, NotConvergedError, ShapeE
 from preimage.layers import (
     AdditiveMap,
     Affine,
+    AffineMap,
     AmplitudePhase,
     Checkerboard,
     Concatenate,
@@ -384,7 +385,7 @@ def test_couplings_start_as_the_identity(layer: Coupling, shape: tuple[int, ...]
 
 @pytest.mark.shows("3-13")
 def test_inverse_log_det_of_an_uneven_coupling_is_the_sum_over_the_moved_part() -> None:
-    layer = Coupling(SlicePartition(6, keep=2), nn.Linear(2, 8).double())
+    layer = Coupling(SlicePartition(6, keep=2), nn.Linear(2, 8).double(), AffineMap(bound=2.0))
     x = _normal(5, 6)
     scales = 2 * torch.tanh(layer.conditioner(x[:, :2]).view(5, 4, 2)[..., 0] / 2)
     y, log_det = layer.forward_and_log_det(x)
