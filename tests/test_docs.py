@@ -1,0 +1,35 @@
+"""The pages of the documentation: their code runs, their tables are complete, their links lead somewhere."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from preimage import errors
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+WITH_CODE = [p for p in PAGES if p.stem in ("write_a_rule", "which_networks_invert")]
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
+def test_code_runs(page, capsys):
+    space = {}
+    found = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+    assert found
+    for number, block in enumerate(found):
+        exec(compile(block, f"{page.name}, snippet {number}", "exec"), space)
+
+
+def test_every_exception_has_an_entry():
+    text = (DOCS / "failures.md").read_text(encoding="utf-8")
+    classes = [c for _, c in inspect.getmembers(errors, inspect.isclass) if c.__module__ == errors.__name__]
+    missing = [c.__name__ for c in classes if c is not errors.PreimageError and f"`{c.__name__}`" not in text]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    assert not [link for link in links if not link.startswith("http") and not (page.parent / link).exists()]
