@@ -34,7 +34,7 @@ RESULT = Path(__file__).parent / "results" / "depth_curve.json"
 TEST = ("chelsea", "flower", "quokka", "cheetah2")
 TUNING = ("astronaut", "lion")  # calibration pictures on which the baseline is tuned
 TUNED_AT = ("block 0", "block 4", "block 10", "pooled")
-SETTINGS = ((0.02, 0.02), (0.02, 0.2), (0.05, 0.2))  # (rate, smoothness) of Adam
+SETTINGS = ((0.02, 0.5), (0.05, 0.5), (0.05, 3.0), (0.05, 20.0))  # (rate, smoothness) of Adam
 QUICK = ("block 0", "block 4", "pooled")
 
 
