@@ -13,7 +13,7 @@ from preimage.capture.graph import Graph
 from preimage.capture.interpret import BATCH, evaluate
 from preimage.certificate import Certificate, join
 from preimage.inverse.context import RuleContext
-from preimage.inverse.guarantee import SURJECTIVE
+from preimage.inverse.guarantee import CERTAIN, SURJECTIVE
 from preimage.inverse.plan import Compute, Plan
 from preimage.inverse.region import Region
 from preimage.inverse.registry import Site, Solved
@@ -21,9 +21,6 @@ from preimage.inverse.search import whole
 
 UNTRUSTED = 0.1
 """Relative error that is assumed of a value that a lossy step has guessed."""
-
-CERTAIN = 0.95
-"""Fraction of certain numbers from which a value counts as known; the rest are its least-squares answers."""
 
 
 @dataclass

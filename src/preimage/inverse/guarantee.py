@@ -42,6 +42,10 @@ SURJECTIVE = frozenset({Guarantee.EXACT, Guarantee.RIGHT})
 """Promises that hold for every y, so that chains of them are right inverses."""
 
 
+CERTAIN = 0.95
+"""Fraction of certain numbers from which a value counts as known; the rest are its least-squares answers."""
+
+
 def weakest(guarantees: Iterable[Guarantee]) -> Guarantee:
     """The promise of a chain of steps.
 

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from preimage.inverse.guarantee import Guarantee
+from preimage.capture.graph import Reference
+from preimage.inverse.guarantee import CERTAIN, Guarantee
 from preimage.inverse.linear import Affine
 from preimage.inverse.prior import Prior
 from preimage.inverse.registry import Site, Solved, register_inverse
@@ -38,12 +39,35 @@ def alone(site: Site, y: Tensor) -> Solved:
 @register_inverse("preimage::saturation", guarantee=Guarantee.CERTIFIED)
 def region(site: Site, y: Tensor) -> Solved:
     """The input of an affine map from its clamped output, with a rank certificate for each position."""
-    if site.noise > 0.0:
+    if site.noise > 0.0 or _is_hopeless(site, y):
         return Solved(estimated(site, y), exact=0.0)
     solution = prepared_region(site)(y)
     exact = solution.exact.double().mean().item() if solution.exact.numel() else 1.0
     x = snapped(solution.x, *source_range(site.graph, site.source))
     return Solved(x, None, folded(solution.certificate, site, y), exact)
+
+
+def _is_hopeless(site: Site, y: Tensor) -> bool:
+    """Whether counting alone shows that an inner value is lost: fewer equations than unknowns.
+
+    The network's own input is worth a feasible preimage even then; an inner value would only mislead the
+    layers before it.
+    """
+    made = site.graph.shape(site.target)
+    if site.source in site.graph.inputs or made[1:] != site.shape[1:] or not _is_pointwise(site):
+        return False
+    low, high = saturation_bounds(site.node) or (0.0, math.inf)
+    equations = ((y > low) & (y < high)).sum(1)  # (N, *positions)
+    return (equations >= site.shape[0]).double().mean().item() < CERTAIN
+
+
+def _is_pointwise(site: Site) -> bool:
+    """Whether the region is one 1x1 convolution with what belongs to it."""
+    weights = [site.graph.tensor(a.name) for a in site.nodes[0].args[1:2] if isinstance(a, Reference)]
+    return site.nodes[0].operation.startswith("conv") and all(
+        weight is not None and math.prod(weight.shape[2:]) == 1 and weight.shape[1] == site.shape[0]
+        for weight in weights
+    )
 
 
 def estimated(site: Site, y: Tensor) -> Tensor:
