@@ -35,7 +35,7 @@ class Effort:
     """
 
     tol: float = 1e-5
-    products: int = 40
+    products: int = 20
     batch: int = 8
 
 

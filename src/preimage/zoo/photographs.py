@@ -66,7 +66,7 @@ def pictures(split: Split | None = None) -> tuple[Photograph, ...]:
     Example:
         >>> from preimage import zoo
         >>> [p.name for p in zoo.pictures("demo")]
-        ['chelsea', 'coffee', 'flower', 'china', 'quokka']
+        ['chelsea', 'coffee', 'flower', 'china']
     """
     chosen = tuple(p for p in _PHOTOGRAPHS if split in (None, p.split))
     if not chosen:
@@ -98,7 +98,7 @@ _PHOTOGRAPHS = (
     _photo(_SKIMAGE, "coffee.png", f"{_CC0} (Rachel Michetti)", "demo"),
     _photo(_SKLEARN, "flower.jpg", f"{_CC_BY} (vultilion)", "demo"),
     _photo(_SKLEARN, "china.jpg", f"{_CC_BY} (danielbuechele)", "demo"),
-    _photo(("imgaug", ""), "quokka.jpg", _UNSTATED.format("MIT"), "demo"),
+    _photo(("imgaug", ""), "quokka.jpg", _UNSTATED.format("MIT"), "calibration"),
     _photo(_SKIMAGE, "astronaut.png", f"{_PUBLIC} (NASA)"),
     _photo(_SKIMAGE, "rocket.jpg", f"{_PUBLIC} (SpaceX)"),
     _photo(_SKIMAGE, "motorcycle_left.png", "Middlebury 2014 stereo benchmark", source="motorcycle"),
