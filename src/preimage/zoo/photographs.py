@@ -66,7 +66,7 @@ def pictures(split: Split | None = None) -> tuple[Photograph, ...]:
     Example:
         >>> from preimage import zoo
         >>> [p.name for p in zoo.pictures("demo")]
-        ['chelsea', 'coffee', 'flower', 'china']
+        ['chelsea', 'flower', 'quokka', 'cheetah2']
     """
     chosen = tuple(p for p in _PHOTOGRAPHS if split in (None, p.split))
     if not chosen:
@@ -95,10 +95,11 @@ def _photo(
 
 _PHOTOGRAPHS = (
     _photo(_SKIMAGE, "chelsea.png", f"{_CC0} (Stefan van der Walt)", "demo"),
-    _photo(_SKIMAGE, "coffee.png", f"{_CC0} (Rachel Michetti)", "demo"),
     _photo(_SKLEARN, "flower.jpg", f"{_CC_BY} (vultilion)", "demo"),
-    _photo(_SKLEARN, "china.jpg", f"{_CC_BY} (danielbuechele)", "demo"),
-    _photo(("imgaug", ""), "quokka.jpg", _UNSTATED.format("MIT"), "calibration"),
+    _photo(("imgaug", ""), "quokka.jpg", _UNSTATED.format("MIT"), "demo"),
+    _photo(("gradio", "test_data/"), "cheetah2.jpg", _UNSTATED.format("Apache-2.0"), "demo"),
+    _photo(_SKIMAGE, "coffee.png", f"{_CC0} (Rachel Michetti)"),
+    _photo(_SKLEARN, "china.jpg", f"{_CC_BY} (danielbuechele)"),
     _photo(_SKIMAGE, "astronaut.png", f"{_PUBLIC} (NASA)"),
     _photo(_SKIMAGE, "rocket.jpg", f"{_PUBLIC} (SpaceX)"),
     _photo(_SKIMAGE, "motorcycle_left.png", "Middlebury 2014 stereo benchmark", source="motorcycle"),
@@ -110,7 +111,6 @@ _PHOTOGRAPHS = (
     _photo(_GRADIO, "cheetah1.jpg", _UNSTATED.format("Apache-2.0")),
     _photo(_GRADIO, "lion.jpg", _UNSTATED.format("Apache-2.0")),
     _photo(_GRADIO, "tower.jpg", _UNSTATED.format("Apache-2.0")),
-    _photo(("gradio", "test_data/"), "cheetah2.jpg", _UNSTATED.format("Apache-2.0")),
     _photo(("ultralytics", "assets/"), "bus.jpg", _UNSTATED.format("AGPL-3.0")),
     _photo(("ultralytics", "assets/"), "zidane.jpg", _UNSTATED.format("AGPL-3.0")),
     _photo(("matplotlib", "mpl-data/sample_data/"), "grace_hopper.jpg", f"{_PUBLIC} (US Navy)"),
