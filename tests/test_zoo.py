@@ -24,7 +24,7 @@ class TestNetwork:
     def test_recognises_packaged_photographs(self, lite):
         # Independent oracle: what is on the picture. With a wrong preprocessing these names do not come out.
         wanted = {"chelsea": "cat", "coffee": "espresso", "flower": "daisy", "china": "palace"}
-        photographs = {p.name: p for p in zoo.pictures("demo")}
+        photographs = {p.name: p for p in zoo.pictures()}
         x = torch.stack([lite.preprocess(photographs[name].read()) for name in wanted])
         top = lite.module(x).topk(3).indices.tolist()
         for (name, word), best in zip(wanted.items(), top, strict=True):
