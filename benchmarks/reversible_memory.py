@@ -2,9 +2,9 @@
 
 Setting: batch 16 x 32 x 32 x 32, float32, blocks of two couplings whose networks are
 conv 3x3 (16 -> 48), ReLU, conv 3x3 (48 -> 16 or 32); loss is the mean square of the latent minus the mean
-log_det. Peak memory is the allocator's, input and parameters included; every depth runs in a process of its
-own. Time is process time of a training step (forward and backward), medians of interleaved rounds, one
-thread.
+log_det. Peak memory is the allocator's, input, parameters and their gradients included; every depth runs in
+a process of its own. Time is process time of a training step (forward and backward), medians of interleaved
+rounds, one thread.
 
     python benchmarks/reversible_memory.py [--depths 4 16 64] [--rounds 5]
 """
@@ -27,6 +27,7 @@ from preimage.layers import AdditiveMap, AffineMap, Coupling, ElementMap, SliceP
 
 RESULTS = Path(__file__).parent / "results" / "reversible_memory.json"
 MEMORIES = ("autograd", "reversible")
+MAPS: dict[str, type[ElementMap]] = {"additive": AdditiveMap, "affine": AffineMap}
 
 
 def network(outputs: int) -> nn.Module:
@@ -69,11 +70,10 @@ def resident_peak(*, reset: bool = False) -> int:
 
 def measure(depth: int, memory: str, name: str, queue: multiprocessing.Queue) -> None:
     torch.set_num_threads(1)
-    maps = {"additive": AdditiveMap, "affine": AffineMap}
     step(chain(1, memory), batch()[:1])
     before = resident_peak(reset=True)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        model, x = chain(depth, memory, maps[name]), batch()
+        model, x = chain(depth, memory, MAPS[name]), batch()
         step(model, x)
     total = peak = 0
     results = profiler.profiler.kineto_results
@@ -97,8 +97,7 @@ def isolated(depth: int, memory: str, name: str) -> dict[str, float]:
 
 
 def times(depth: int, rounds: int, name: str) -> dict[str, object]:
-    maps = {"additive": AdditiveMap, "affine": AffineMap}
-    models, x = {memory: chain(depth, memory, maps[name]) for memory in MEMORIES}, batch()
+    models, x = {memory: chain(depth, memory, MAPS[name]) for memory in MEMORIES}, batch()
     seconds: dict[str, list[float]] = {memory: [] for memory in MEMORIES}
     for _ in range(rounds + 1):
         for memory, model in models.items():
@@ -115,9 +114,8 @@ def times(depth: int, rounds: int, name: str) -> dict[str, object]:
 
 def gradient_error(depth: int, name: str) -> float:
     """Largest relative difference of a parameter's gradient from that of autograd in float64."""
-    maps = {"additive": AdditiveMap, "affine": AffineMap}
     x = batch()[:2, :, :8, :8]
-    exact, actual = chain(depth, "autograd", maps[name]).double(), chain(depth, "reversible", maps[name])
+    exact, actual = chain(depth, "autograd", MAPS[name]).double(), chain(depth, "reversible", MAPS[name])
     step(exact, x.double())
     step(actual, x)
     pairs = zip(exact.parameters(), actual.parameters(), strict=True)
@@ -134,7 +132,8 @@ def main() -> None:
     for name in ("additive", "affine"):
         rows = []
         for depth in options.depths:
-            row: dict[str, object] = {"depth": depth}
+            size = sum(parameter.numel() for parameter in chain(depth, "autograd", MAPS[name]).parameters())
+            row: dict[str, object] = {"depth": depth, "parameters_mb": 4 * size / 2**20}
             row |= {memory: isolated(depth, memory, name) for memory in MEMORIES}
             row["gradient_error_float32"] = gradient_error(depth, name)
             if depth <= 16:
