@@ -11,7 +11,7 @@ Scalar = Callable[[Tensor], Tensor]
 
 
 def invert_increasing(function: Scalar, y: Tensor, low: Tensor, high: Tensor, iterations: int = 80) -> Tensor:
-    """Solve f(x) = y for an increasing f by Newton steps, replaced by bisection wherever they leave the bracket.
+    """Solve f(x) = y for an increasing f by Newton steps; where they leave the bracket, by bisection.
 
     Reference: Press, Teukolsky, Vetterling and Flannery (2007), Numerical Recipes, section 9.4.
 
