@@ -3,7 +3,7 @@
     python benchmarks/demo.py            # writes benchmarks/results/demo.json
     python benchmarks/demo.py --table    # prints the README's table from that file
 
-Seconds are wall-clock and CPU time of the whole command; quality is the mean over the four demo photographs,
+Seconds are wall-clock and CPU time of the whole command; quality is the mean over the demo photographs,
 none of which is among the photographs that the calibration has seen.
 """
 

@@ -16,6 +16,7 @@ from preimage.certificate import Certificate
 from preimage.errors import PreimageError
 from preimage.gallery.engine import Engine
 from preimage.gallery.metrics import feature_error, pairwise_distance, psnr, ssim
+from preimage.gallery.parallel import side_by_side
 from preimage.gallery.progress import Progress
 from preimage.gallery.records import MODES, Cell, Depth, Mode, Score, Yardstick
 from preimage.gallery.yardsticks import mean_colour, shrink_and_enlarge, spatial_size
@@ -80,21 +81,23 @@ def measure(
     result = Measurement(originals, tuple(depths), pairwise_distance(unit))
     groups = _groups(list(inputs), effort.batch)
     progress.stage("inverting", len(depths) * len(groups) * len(MODES))
-    for depth in depths:
-        for names in groups:
-            x = torch.stack([inputs[name] for name in names])
-            y = _features(engine, x, depth.label)
-            answers = _answers(engine, y, depth.label, effort, progress)
-            for i, name in enumerate(names):
-                judge = Judge(
-                    engine,
-                    preprocessing,
-                    x[i : i + 1],
-                    y[i : i + 1],
-                    tap=depth.label,
-                    distance=result.distance,
-                )
-                _keep(result, judge, name, depth, {mode: found[i] for mode, found in answers.items()})
+
+    def one(job: tuple[Depth, list[str]]) -> Measurement:
+        depth, names = job
+        part = Measurement(originals, (depth,), result.distance)
+        x = torch.stack([inputs[name] for name in names])
+        y = _features(engine, x, depth.label)
+        answers = _answers(engine, y, depth.label, effort, progress)
+        for i, name in enumerate(names):
+            given, wanted = x[i : i + 1], y[i : i + 1]
+            judge = Judge(engine, preprocessing, given, wanted, tap=depth.label, distance=result.distance)
+            _keep(part, judge, name, depth, {mode: found[i] for mode, found in answers.items()})
+        return part
+
+    for part in side_by_side(one, [(depth, names) for depth in depths for names in groups]):
+        result.cells.extend(part.cells)
+        result.yardsticks.extend(part.yardsticks)
+        result.ghosts.update(part.ghosts)
     return result
 
 

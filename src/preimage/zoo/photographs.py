@@ -66,7 +66,7 @@ def pictures(split: Split | None = None) -> tuple[Photograph, ...]:
     Example:
         >>> from preimage import zoo
         >>> [p.name for p in zoo.pictures("demo")]
-        ['chelsea', 'flower', 'quokka', 'cheetah2']
+        ['chelsea', 'flower', 'quokka']
     """
     chosen = tuple(p for p in _PHOTOGRAPHS if split in (None, p.split))
     if not chosen:
@@ -97,7 +97,7 @@ _PHOTOGRAPHS = (
     _photo(_SKIMAGE, "chelsea.png", f"{_CC0} (Stefan van der Walt)", "demo"),
     _photo(_SKLEARN, "flower.jpg", f"{_CC_BY} (vultilion)", "demo"),
     _photo(("imgaug", ""), "quokka.jpg", _UNSTATED.format("MIT"), "demo"),
-    _photo(("gradio", "test_data/"), "cheetah2.jpg", _UNSTATED.format("Apache-2.0"), "demo"),
+    _photo(("gradio", "test_data/"), "cheetah2.jpg", _UNSTATED.format("Apache-2.0")),
     _photo(_SKIMAGE, "coffee.png", f"{_CC0} (Rachel Michetti)"),
     _photo(_SKLEARN, "china.jpg", f"{_CC_BY} (danielbuechele)"),
     _photo(_SKIMAGE, "astronaut.png", f"{_PUBLIC} (NASA)"),

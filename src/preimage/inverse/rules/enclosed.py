@@ -19,7 +19,7 @@ from preimage.inverse.solvers.quasi_newton import quasi_newton
 SMALL = 100_000
 """Numbers in a region up to which it is solved thoroughly."""
 
-THOROUGH, BRIEF, ROUGH = 400, 40, 12
+THOROUGH, BRIEF, ROUGH = 400, 24, 10
 """Jacobian products for a small region, a large one, and a large one behind which information was lost, so
 that no amount of work makes the answer exact. ``Inverse.solve`` spends more."""
 
