@@ -21,6 +21,11 @@ def check_example(example: object) -> tuple[Tensor, ...]:
             raise ShapeError(
                 f"the example has shape {tuple(value.shape)}; a batch of at least one was wanted"
             )
+        if not value.is_floating_point():
+            raise ShapeError(
+                f"the example holds {value.dtype}; floating point was wanted. Indices have no neighbours to"
+                " search among: invert the part of the network behind the embedding"
+            )
     return tuple(value for value in examples if isinstance(value, Tensor))
 
 

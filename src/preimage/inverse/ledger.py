@@ -225,7 +225,7 @@ def _facts(graph: Graph, region: Region, context: RuleContext) -> Facts | None:
         if region.kind == "affine":
             return prepared(Site(graph, chain, region.source, chain[-1].name, context=context), None).facts
         return context.prepared(key, context.versions, lambda: facts_of(affine_of(graph, chain)))
-    except PreimageError:
+    except (PreimageError, RuntimeError, IndexError, ValueError):
         return None  # no factorisation is affordable; the row then says "each call"
 
 
