@@ -19,6 +19,9 @@ class FromTransform(Bijection):
 
     log_det is the transform's ``log_abs_det_jacobian``, summed over the event dimensions it leaves.
 
+    A transform that clips, as ``SigmoidTransform`` does near 0 and 1, gives many large inputs one output, and
+    a certificate cannot see which of them came in: use this library's own layer, such as ``Sigmoid``.
+
     Reference: Dillon et al. (2017), TensorFlow Distributions, section 4, https://arxiv.org/abs/1711.10604
 
     Args:
