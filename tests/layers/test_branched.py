@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from preimage.errors import DomainError
 from preimage.layers import GELU, Dip, Sine, Swish
-from preimage.layers.whole_numbers import WholeNumbers
+from preimage.layers.elementwise.whole_numbers import WholeNumbers
 
 DOUBLE = torch.float64
 DIPS = [Swish(), Swish(2.0), GELU()]

@@ -1,0 +1,1 @@
+"""Maps of each number by itself, and what they share."""

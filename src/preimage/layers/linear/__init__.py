@@ -1,0 +1,1 @@
+"""Linear bijections over features, and one-sided linear maps."""

@@ -1,0 +1,1 @@
+"""Normalisations with running or learned statistics."""

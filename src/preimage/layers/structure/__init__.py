@@ -1,0 +1,1 @@
+"""Reordering, splitting and joining of events."""

@@ -1,0 +1,1 @@
+"""Maps with a one-sided inverse, and maps with an inverse in distribution."""
