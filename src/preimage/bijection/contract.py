@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import abc
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from preimage import certify, checks
+from preimage.bijection.step import Step
 from preimage.certificate import Certificate, OnError
 from preimage.checks import Context, Domains
 from preimage.domains import Reals
-from preimage.functional.event import zero_log_det
 from preimage.rebuild import Rebuilt, rebuild
 from preimage.transforms import BijectionTransform
 
+if TYPE_CHECKING:
+    from preimage.bijection.chain import Chain
+
 Method = Callable[..., tuple[Any, Tensor]]
-Direction = Callable[[Any, Context], tuple[Any, Tensor]]
-Rebuild = Callable[[Any, Context], Rebuilt]
 
 
 def _checked(method: Method, word: str) -> Method:
@@ -161,6 +162,8 @@ class Bijection(nn.Module, abc.ABC):
 
     def __matmul__(self, other: Bijection) -> Chain:
         """``a @ b`` runs a first, then b."""
+        from preimage.bijection.chain import Chain  # a chain is itself a bijection
+
         return Chain(self, other)
 
 
@@ -203,127 +206,3 @@ class Inverted(Bijection, delegates=True):
     def inv(self) -> Bijection:
         """The inner map itself."""
         return self.bijection
-
-
-class Step(NamedTuple):
-    """One layer of a chain, seen in the direction in which the chain runs."""
-
-    run: Direction
-    rebuild: Rebuild
-    layer: Bijection
-
-    def context(self, context: Context) -> Context:
-        """The context, for layers that take one."""
-        return None if self.layer.context_domain is None else context
-
-
-class ChainRunner(abc.ABC):
-    """How a chain walks through its layers, and with it what the backward pass keeps in memory."""
-
-    @abc.abstractmethod
-    def run(self, steps: Sequence[Step], x: Any, context: Context) -> tuple[Any, Tensor]:
-        """Run one or more steps in order and add up their log_dets ``(N,)``."""
-
-
-class AutogradRunner(ChainRunner):
-    """One step after the other; autograd keeps every intermediate value."""
-
-    def run(self, steps: Sequence[Step], x: Any, context: Context) -> tuple[Any, Tensor]:
-        """Run one or more steps in order and add up their log_dets ``(N,)``."""
-        x, total = steps[0].run(x, steps[0].context(context))
-        for step in steps[1:]:
-            x, log_det = step.run(x, step.context(context))
-            total = total + log_det
-        return x, total
-
-
-MEMORY: dict[str, Callable[[], ChainRunner]] = {"autograd": AutogradRunner}
-"""What ``Chain(memory=...)`` may name; further runners register themselves here."""
-
-
-def _runner(memory: str | ChainRunner) -> ChainRunner:
-    if isinstance(memory, ChainRunner):
-        return memory
-    if memory not in MEMORY:
-        raise ValueError(f"Chain: memory is {memory!r}, wanted one of {', '.join(map(repr, MEMORY))}")
-    return MEMORY[memory]()
-
-
-class Chain(Bijection, delegates=True):
-    r"""Bijections one after the other: :math:`f = f_L \circ \dots \circ f_1`, log_dets added.
-
-    The context is handed to every layer that takes one. A chain can be indexed and sliced.
-
-    Args:
-        layers: the maps, in the order in which ``forward`` runs them; none for the identity.
-        memory: what a backward pass keeps: ``"autograd"`` everything, ``"reversible"`` only the two ends, see
-            :class:`preimage.reversible.ReversibleRunner`; or a runner of your own.
-
-    Returns:
-        The latent tensor(s) and the sum of the log_dets ``(N,)``.
-
-    Raises:
-        ContextError: a context is missing, or no layer takes one.
-        ValueError: ``memory`` is not one of the words above.
-
-    Example:
-        >>> import torch
-        >>> from preimage.layers import Affine, LeakyReLU
-        >>> chain = Chain(Affine(3), LeakyReLU(), Affine(3))
-        >>> x = torch.randn(2, 3)
-        >>> torch.allclose(chain.inverse(chain(x)), x)
-        True
-        >>> len(chain[1:])
-        2
-    """
-
-    def __init__(self, *layers: Bijection, memory: str | ChainRunner = "autograd") -> None:
-        super().__init__()
-        for layer in layers:
-            if not isinstance(layer, Bijection):
-                raise TypeError(f"Chain: got {type(layer).__name__}, wanted bijections only")
-        self.layers = nn.ModuleList(layers)
-        self.memory = memory
-        self._runner = _runner(memory)
-        if layers:
-            self.domain, self.codomain = layers[0].domain, layers[-1].codomain
-        conditional = [layer.context_domain for layer in layers if layer.context_domain is not None]
-        self.context_domain = conditional[0] if conditional else None
-
-    def _run(self, word: str, steps: list[Step], x: Any, context: Context) -> tuple[Any, Tensor]:
-        where = f"Chain.{'forward' if word == 'x' else 'inverse'}_and_log_det"
-        if self.context_domain is None:
-            checks.check_context(where, context, None, 0)
-        x = checks.promote_under_autocast(x)
-        domains = self.domain if word == "x" else self.codomain
-        checks.check_tensors(where, word, x, domains, None)
-        if not steps:
-            return x, zero_log_det(checks.as_tuple(x)[0])
-        return self._runner.run(steps, x, context)
-
-    def forward_steps(self) -> list[Step]:
-        """The steps of every layer in order."""
-        return [step for layer in self for step in layer.forward_steps()]
-
-    def inverse_steps(self) -> list[Step]:
-        """The inverse steps of every layer, last layer first."""
-        return [step for layer in reversed(list(self)) for step in layer.inverse_steps()]
-
-    def forward_and_log_det(self, x: Any, context: Context = None) -> tuple[Any, Tensor]:
-        """Every layer in order."""
-        return self._run("x", self.forward_steps(), x, context)
-
-    def inverse_and_log_det(self, y: Any, context: Context = None) -> tuple[Any, Tensor]:
-        """Every layer's inverse in reverse order."""
-        return self._run("y", self.inverse_steps(), y, context)
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __iter__(self) -> Iterator[Bijection]:
-        return iter(cast("list[Bijection]", list(self.layers)))
-
-    def __getitem__(self, index: int | slice) -> Bijection:
-        """One layer, or a chain of several with the same memory."""
-        layers = list(self)
-        return Chain(*layers[index], memory=self.memory) if isinstance(index, slice) else layers[index]
