@@ -7,7 +7,16 @@ import pytest
 import torch
 from scipy import integrate
 from torch.distributions import Independent, Normal, TransformedDistribution
-from torch.distributions.transforms import AffineTransform, ExpTransform, SigmoidTransform
+from torch.distributions.transforms import (
+    AffineTransform,
+    ComposeTransform,
+    ExpTransform,
+    IndependentTransform,
+    SigmoidTransform,
+    StackTransform,
+    StickBreakingTransform,
+    TanhTransform,
+)
 
 from preimage import Bijection, Chain, Inverted
 from preimage.certify import certify
@@ -435,7 +444,7 @@ class TestDistributions:
         with pytest.raises(TypeError, match="takes 2"):
             Swap().as_transform()
 
-    @pytest.mark.parametrize("transform", [ExpTransform(), SigmoidTransform(), AffineTransform(1.0, -2.0)])
+    @pytest.mark.parametrize("transform", [ExpTransform(), TanhTransform(), AffineTransform(1.0, -2.0)])
     def test_from_transform_agrees(self, transform) -> None:
         layer, x = FromTransform(transform), torch.randn(4, 3, dtype=torch.float64)
         y, log_det = layer.forward_and_log_det(x)
@@ -448,6 +457,21 @@ class TestDistributions:
             FromTransform(torch.distributions.transforms.AbsTransform())
         with pytest.raises(DomainError, match="inf"):
             FromTransform(ExpTransform()).inverse(torch.tensor([[-1.0]]))
+
+    @pytest.mark.parametrize(
+        "transform",
+        [
+            SigmoidTransform(),
+            SigmoidTransform().inv,
+            StickBreakingTransform(),
+            ComposeTransform([ExpTransform(), SigmoidTransform()]),
+            IndependentTransform(ComposeTransform([SigmoidTransform()]).inv, 1),
+            StackTransform([ExpTransform(), SigmoidTransform()]),
+        ],
+    )
+    def test_from_transform_refuses_what_clips(self, transform) -> None:
+        with pytest.raises(NotInvertibleError, match=r"SigmoidTransform clamps.*Sigmoid\(\)|StickBreaking"):
+            FromTransform(transform)
 
     def test_there_and_back(self) -> None:
         layer, x = Affine(2), torch.randn(3, 2)

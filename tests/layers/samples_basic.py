@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor, nn
-from torch.distributions.transforms import SigmoidTransform
+from torch.distributions.transforms import TanhTransform
 
 from preimage import Chain
 from preimage.layers import (
@@ -87,8 +87,8 @@ SAMPLES = [
     Sample("inverted", lambda: LeakyReLU(0.2).inv, free=(3,)),
     Sample("nothing", Chain, free=(3,)),
     Sample(
-        "from transform, sigmoid",
-        lambda: FromTransform(SigmoidTransform()),
+        "from transform, tanh",
+        lambda: FromTransform(TanhTransform()),
         free=(3,),
     ),
 ]
