@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from preimage.inverse import Solved as Solved
     from preimage.inverse import Traced as Traced
     from preimage.inverse import invert as invert
+    from preimage.inverse import pseudo_inverse as pseudo_inverse
     from preimage.inverse import register_inverse as register_inverse
 
 __version__ = "0.1.0"
@@ -45,6 +46,7 @@ _HOMES = {
     "Solved": "inverse",
     "Traced": "inverse",
     "invert": "inverse",
+    "pseudo_inverse": "inverse",
     "register_inverse": "inverse",
 }
 """Public name -> the room that defines it."""

@@ -5,6 +5,7 @@ from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.inverse import Inverse
 from preimage.inverse.invert import invert
 from preimage.inverse.ledger import Ledger, Row
+from preimage.inverse.moore_penrose import MoorePenrose, pseudo_inverse
 from preimage.inverse.plan import Plan, plan
 from preimage.inverse.registry import UNKNOWN, Site, Solved, register_inverse
 from preimage.inverse.report import Report, RoundTrips
@@ -16,6 +17,7 @@ __all__ = [
     "Guarantee",
     "Inverse",
     "Ledger",
+    "MoorePenrose",
     "Plan",
     "Report",
     "RoundTrips",
@@ -25,5 +27,6 @@ __all__ = [
     "Traced",
     "invert",
     "plan",
+    "pseudo_inverse",
     "register_inverse",
 ]

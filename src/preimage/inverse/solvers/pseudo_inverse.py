@@ -76,6 +76,12 @@ class PseudoInverse(ABC):
         """The answer alone, ``(N, *out_shape)`` to ``(N, *in_shape)``."""
         return self._solve(self._checked(y))[0]
 
+    def solve_linear(self, z: Tensor) -> Tensor:
+        """A+ z, without an offset; linear and differentiable in z, ``(N, *out_shape)`` to ``(N, *in_shape)``."""
+        check_event(z, self.affine.out_shape, f"the pseudo-inverse of {self.affine}")
+        self._update()
+        return self._solve(z)[0]
+
     def __call__(self, y: Tensor, tolerance: float | None = None) -> Solution:
         """The answer with its certificate, for one more application of the map.
 

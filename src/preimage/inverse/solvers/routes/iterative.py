@@ -37,7 +37,7 @@ class Iterative(PseudoInverse):
         return Facts(linear.in_size, linear.out_size, None)
 
     def _solve(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        x, iterations = _Solve.apply(z, self)  # type: ignore[misc]
+        x, iterations = _Solve.apply(z, self, False)  # type: ignore[misc]
         return x, iterations
 
     def run(self, z: Tensor) -> IterativeResult:
@@ -56,13 +56,15 @@ class Iterative(PseudoInverse):
 
 
 class _Solve(torch.autograd.Function):
+    """A+ z, or (A+)' z when ``transposed``: each is the other's derivative, to any order."""
+
     @staticmethod
-    def forward(ctx: Any, z: Tensor, route: Iterative) -> tuple[Tensor, Tensor]:
-        ctx.route = route
-        result = route.run(z.detach())
+    def forward(ctx: Any, z: Tensor, route: Iterative, transposed: bool) -> tuple[Tensor, Tensor]:
+        ctx.route, ctx.transposed = route, transposed
+        result = (route.run_adjoint if transposed else route.run)(z.detach())
         ctx.mark_non_differentiable(result.iterations)
         return result.x, result.iterations
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None]:
-        return ctx.route.run_adjoint(gradients[0]).x, None
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None, None]:
+        return _Solve.apply(gradients[0], ctx.route, not ctx.transposed)[0], None, None  # type: ignore[index]
