@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from preimage.domains import Domain
 from preimage.errors import ContextError, DomainError, ShapeError
 from preimage.functional.event import sum_event
+from preimage.functional.visible import values_are_visible
 
 Tensors = Tensor | tuple[Tensor, ...]
 Context = Tensor | tuple[Tensor, ...] | None
@@ -34,13 +35,6 @@ def unpack(tensors: Iterable[Tensor]) -> Tensors:
     """The tuple rule of the library: a tuple if and only if there are two or more tensors."""
     found = tuple(tensors)
     return found[0] if len(found) == 1 else found
-
-
-def values_are_visible() -> bool:
-    """Whether code may branch on values: not while compiling, exporting or inside ``torch.func``."""
-    if torch.compiler.is_compiling():
-        return False
-    return torch._C._functorch.peek_interpreter_stack() is None  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def check_tensors(where: str, word: str, value: Any, domains: Domains, reference: Tensor | None) -> None:
