@@ -10,19 +10,21 @@ from torch import Tensor, nn
 from preimage.capture.graph import Graph
 from preimage.capture.interpret import evaluate
 from preimage.capture.taps import TapLike, resolve_tap
-from preimage.certificate import Certificate, OnError, enforce, relative_residual
+from preimage.certificate import Certificate, OnError, enforce, with_message
 from preimage.errors import NotInvertibleError, ShapeError
 from preimage.inverse.calibrate import Decoder, refine
 from preimage.inverse.checks import check_values
 from preimage.inverse.context import RuleContext
+from preimage.inverse.evidence import certify
 from preimage.inverse.execute import Outcome, execute
 from preimage.inverse.ledger import Ledger, ledger
-from preimage.inverse.packing import Packing, example_inputs
+from preimage.inverse.packing import Packing
 from preimage.inverse.plan import Plan, plan
-from preimage.inverse.report import Report, RoundTrips
+from preimage.inverse.report import Report
+from preimage.inverse.round_trips import round_trips
 from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
-
-Values = Tensor | tuple[Tensor, ...]
+from preimage.inverse.solvers.watch import Progress, Watch
+from preimage.inverse.values import Values, bare, flat, several
 
 
 class Inverse(nn.Module):
@@ -134,7 +136,7 @@ class Inverse(nn.Module):
             return self.solve(y, tap, start=zeros)
         outcome = self.run_plan(y, tap)
         x = tuple(outcome.values[name] for name in self.graph.inputs)
-        found = _bare(x)
+        found = bare(x)
         return found, self._certify(found, y, tap, outcome.certificate)
 
     def run_plan(self, y: Values, tap: str | TapLike | None = None) -> Outcome:
@@ -169,6 +171,7 @@ class Inverse(nn.Module):
         tol: float = 1e-5,
         start: Values | None = None,
         max_products: int = 200,
+        progress: Progress | None = None,
     ) -> tuple[Values, Certificate]:
         """Refine until f(x) = y: damped Gauss-Newton steps that change only what f sees.
 
@@ -181,9 +184,13 @@ class Inverse(nn.Module):
             tol: relative residual |f(x) - y| / |y| that counts as solved.
             start: first guess; by default the calibrated answer where there is one, else the data-free one.
             max_products: Jacobian products to spend on any sample, each about one forward pass.
+            progress: called after each step with its number and the relative residuals ``(N,)``; when it
+                returns True the solve stops. ``preimage.ProgressBar()`` draws a bar.
 
         Returns:
             x and the certificate: converged or not for each sample, and the products used as ``iterations``.
+            A solve that is stopped, by ``progress`` or by the interrupt key, returns its best answer so far,
+            and the certificate's message says so.
 
         Example:
             >>> import torch, preimage as pi
@@ -198,20 +205,24 @@ class Inverse(nn.Module):
         label = self._label(tap)
         first = self._first_guess(y, tap, label) if start is None else start
         decoder = self._decoders.get(label)
-        effort = Effort(tolerance=tol, max_products=max_products)
+        watch = Watch(progress)
+        effort = Effort(tolerance=tol, max_products=max_products, watch=watch)
         packing = Packing(self.graph)
 
         def forward(x: Tensor) -> Tensor:
             values = evaluate(self.graph, packing.unpack(x), known)
-            return _flat(values[name] for name in known)
+            return flat(values[name] for name in known)
 
-        wanted, guess = _flat(known.values()).detach(), packing.pack(first)
+        wanted, guess = flat(known.values()).detach(), packing.pack(first)
         if decoder is None:
             x, certificate = gauss_newton(forward, wanted, guess, effort=effort)
         else:
             x, certificate = refine(forward, wanted, decoder, start=guess, effort=effort)
-        inputs = tuple(packing.unpack(x).values())
-        return _bare(inputs), certificate
+        found = bare(tuple(packing.unpack(x).values()))
+        if watch.ended:
+            stopped = with_message(certificate, watch.ended)
+            return found, self._certify(found, y, tap, stopped, tolerance=tol)
+        return found, certificate
 
     def _first_guess(self, y: Values, tap: str | TapLike | None, label: str) -> Values:
         if label in self._decoders and isinstance(y, Tensor):
@@ -226,24 +237,7 @@ class Inverse(nn.Module):
     @property
     def report(self) -> Report:
         """The ledger, and on first use both round trips from the network's output on the example."""
-        return Report(self.ledger, self._round_trips)
-
-    def _round_trips(self) -> tuple[RoundTrips, ...]:
-        varied = self._example and all(bool((value != value.flatten()[0]).any()) for value in self._example)
-        x = self._example if varied else example_inputs(self.graph, self.network)
-        with torch.no_grad():
-            values = evaluate(self.graph, dict(zip(self.graph.inputs, x, strict=True)), self.graph.outputs)
-        y = tuple(values[name] for name in self.graph.outputs)
-        answer, certificate = self.data_free(_bare(y))
-        answers = answer if isinstance(answer, tuple) else (answer,)
-        trip = RoundTrips(
-            tap=", ".join(self.graph.outputs),
-            mode="data-free",
-            there_and_back=relative_residual(_flat(answers), _flat(x)).median().item(),
-            back_and_there=certificate.residual.median().item(),
-            converged=certificate.converged.double().mean().item(),
-        )
-        return (trip,)
+        return Report(self.ledger, lambda: round_trips(self, self._example))
 
     def _label(self, tap: str | TapLike | None) -> str:
         if isinstance(tap, str) and tap in self._taps:
@@ -253,17 +247,17 @@ class Inverse(nn.Module):
 
     def _like(self, y: Values) -> tuple[Tensor, ...]:
         """Empty inputs of the batch size, dtype and device of y."""
-        first = y if isinstance(y, Tensor) else y[0]
+        first = several(y)[0]
         return tuple(first.new_empty(first.shape[0], *shape) for shape in self.graph.input_shapes)
 
     def _inputs(self, x: Values) -> dict[str, Tensor]:
-        values = x if isinstance(x, tuple) else (x,)
+        values = several(x)
         if len(values) != len(self.graph.inputs):
             raise ShapeError(f"got {len(values)} inputs; the network takes {len(self.graph.inputs)}")
         return dict(zip(self.graph.inputs, values, strict=True))
 
     def _known(self, y: Values, tap: str | TapLike | None) -> dict[str, Tensor]:
-        values = y if isinstance(y, tuple) else (y,)
+        values = several(y)
         names = self.graph.outputs if tap is None else (self.node(tap),)
         if len(values) != len(names):
             raise ShapeError(f"got {len(values)} tensors for the {len(names)} values {list(names)}")
@@ -278,34 +272,8 @@ class Inverse(nn.Module):
         tolerance: float = 1e-3,
     ) -> Certificate:
         """Evidence of one answer: the residual from one forward pass, joined with that of the steps."""
-        known = self._known(y, tap)
-        with torch.no_grad():
-            values = evaluate(self.graph, self._inputs(x), known)
-        residual = relative_residual(_flat(values[name] for name in known), _flat(known.values()).detach())
-        converged = residual <= tolerance
-        if steps is None:
-            return Certificate(residual, converged)
-        return Certificate(
-            residual,
-            converged,
-            iterations=steps.iterations,
-            condition=steps.condition,
-            nullity=steps.nullity,
-            domain_violation=steps.domain_violation,
-            message=steps.message,
-        )
+        return certify(self.graph, self._inputs(x), self._known(y, tap), steps, tolerance)
 
     def refresh(self) -> None:
         """Forget prepared factorisations, after a change of weights that PyTorch does not count."""
         self.context.refresh()
-
-
-def _flat(values: Iterable[Tensor]) -> Tensor:
-    """One tensor as it is; several side by side, ``(N, all numbers)``."""
-    tensors = tuple(values)
-    return tensors[0] if len(tensors) == 1 else torch.cat([value.flatten(1) for value in tensors], 1)
-
-
-def _bare(values: tuple[Tensor, ...]) -> Values:
-    """A tuple if and only if there are two or more tensors."""
-    return values if len(values) != 1 else next(iter(values))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+from preimage.inverse.solvers.watch import Watch
+
 
 @final
 @dataclass(frozen=True)
@@ -16,9 +18,11 @@ class Effort:
         max_products: Jacobian products (of either kind) spent at most on any sample.
         inner: conjugate gradient iterations of one Gauss-Newton step at most; each costs two products.
         damping: first damping of Gauss-Newton, relative to the squared size of the Jacobian.
+        watch: sees every step and may end the solve early; None where nobody watches.
     """
 
     tolerance: float = 1e-6
     max_products: int = 200
     inner: int = 20
     damping: float = 1e-3
+    watch: Watch | None = None

@@ -14,6 +14,7 @@ from preimage.inverse.solvers.effort import Effort
 from preimage.inverse.solvers.jacobian import Jacobian
 from preimage.inverse.solvers.least_squares import damped_least_squares, squared_norm
 from preimage.inverse.solvers.metric import Identity, Metric
+from preimage.inverse.solvers.watch import drive
 
 __all__ = ["Effort", "gauss_newton"]
 
@@ -62,8 +63,7 @@ def gauss_newton(
         (True, True)
     """
     search = _Search(f, y, start, effort or Effort(), metric or Identity())
-    while len(rows := search.running()):
-        search.step(rows)
+    drive(search, search.effort.watch)
     return search.x, search.certificate()
 
 

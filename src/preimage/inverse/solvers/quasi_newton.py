@@ -14,6 +14,7 @@ from preimage.errors import ShapeError
 from preimage.inverse.solvers.effort import Effort
 from preimage.inverse.solvers.least_squares import over, squared_norm
 from preimage.inverse.solvers.metric import Identity, Metric
+from preimage.inverse.solvers.watch import drive
 
 MEMORY = 10  # pairs of steps and gradient changes that are remembered
 LENGTHS = (1.0, 0.3, 0.1)  # parts of a step that are tried before it is refused
@@ -73,8 +74,7 @@ def quasi_newton(
         (True, True)
     """
     search = _Descent(f, y, start, effort or Effort(), metric or Identity(), misfit)
-    while len(rows := search.running()):
-        search.step(rows)
+    drive(search, search.effort.watch)
     return search.x, search.certificate()
 
 
