@@ -17,6 +17,7 @@ ALLOWED = {
     "capture": BASE,
     "nets": CONTRACT,
     "layers": CONTRACT | {"layers", "nets"},
+    "flows": CONTRACT | {"layers", "nets"},
     "inverse": CONTRACT | {"capture", "layers"},
     "zoo": BASE,
     "gallery": BASE | {"capture", "inverse", "zoo"},

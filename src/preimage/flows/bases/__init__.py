@@ -1,0 +1,15 @@
+"""Base distributions: where the latents of a flow are distributed. One line a name, in alphabetical order."""
+
+from preimage.flows.bases.base import Base as Base
+from preimage.flows.bases.class_conditional import ClassConditionalNormal as ClassConditionalNormal
+from preimage.flows.bases.full_rank import FullRankNormal as FullRankNormal
+from preimage.flows.bases.joint import Joint as Joint
+from preimage.flows.bases.location_scale import ConditionalLocationScale as ConditionalLocationScale
+from preimage.flows.bases.location_scale import LocationScale as LocationScale
+from preimage.flows.bases.location_scale import Logistic as Logistic
+from preimage.flows.bases.location_scale import Normal as Normal
+from preimage.flows.bases.location_scale import StudentT as StudentT
+from preimage.flows.bases.mixture import Mixture as Mixture
+from preimage.flows.bases.mixture import mixture_of_normals as mixture_of_normals
+from preimage.flows.bases.truncated import TruncatedNormal as TruncatedNormal
+from preimage.flows.bases.uniform import Uniform as Uniform

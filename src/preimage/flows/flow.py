@@ -1,0 +1,229 @@
+"""A bijection and a base distribution: a density that can be evaluated and drawn from."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from preimage import checks
+from preimage.bijection import Bijection
+from preimage.certificate import Certificate, OnError
+from preimage.checks import Context, as_tuple, unpack
+from preimage.domains import Domain
+from preimage.errors import NotInvertibleError, ShapeError
+from preimage.flows.bases.base import Base
+from preimage.flows.distribution import FlowDistribution
+
+
+class Flow(nn.Module):
+    r"""The distribution of :math:`x = f^{-1}(z)` for latents z of a base distribution.
+
+    .. math:: \log p(x) = \log p_z(f(x)) + \log\left|\det \frac{\partial f}{\partial x}\right|
+
+    ``forward`` is ``log_prob``, so that distributed training, compilation and hooks see the training path.
+
+    Reference: Papamakarios, Nalisnick, Rezende, Mohamed, Lakshminarayanan (2021), Normalizing flows for
+    probabilistic modeling and inference, https://arxiv.org/abs/1912.02762
+
+    Args:
+        bijection: the map f from data to latents.
+        base: the distribution of the latents; its shape must fit the codomain of f.
+        embedding: module applied to the context first, for example a network that summarises a picture.
+
+    Raises:
+        ShapeError: the latents of the bijection do not fit the base.
+
+    Cost: one run of the bijection for a density; one run of its inverse for a sample.
+
+    Example:
+        >>> import torch
+        >>> from preimage.flows import Flow, Normal
+        >>> from preimage.layers import Affine
+        >>> flow = Flow(Affine(2), Normal(2))
+        >>> flow.log_prob(torch.zeros(3, 2)).shape, flow.sample(5).shape
+        (torch.Size([3]), torch.Size([5, 2]))
+    """
+
+    def __init__(self, bijection: Bijection, base: Base, embedding: nn.Module | None = None) -> None:
+        super().__init__()
+        _check_fit(bijection, base)
+        self.bijection = bijection
+        self.base = base
+        self.embedding = embedding
+
+    def forward(self, x: Any, context: Any = None) -> Tensor:
+        """The log-density of every row ``(N,)``, as :meth:`log_prob`."""
+        return self.log_prob(x, context)
+
+    def log_prob(self, x: Any, context: Any = None) -> Tensor:
+        """The log-density of every row, in nats.
+
+        Args:
+            x: data ``(N, *event)``.
+            context: conditioning values ``(N, ...)``, for conditional flows.
+
+        Returns:
+            Tensor ``(N,)``.
+
+        Raises:
+            ShapeError: x does not fit the bijection.
+            ContextError: the context is missing or superfluous.
+        """
+        return self.encode_and_log_prob(x, context)[1]
+
+    def encode_and_log_prob(self, x: Any, context: Any = None) -> tuple[Any, Tensor]:
+        """The latents and the log-density ``(N,)`` in one pass."""
+        context = self._embed(context, as_tuple(x)[0].shape[0])
+        z, log_det = self.bijection.forward_and_log_det(x, _for(self.bijection, context))
+        return self.base.named(z), self.base.log_prob(z, _for(self.base, context)) + log_det
+
+    def encode(self, x: Any, context: Any = None) -> Any:
+        """The latents of data: one tensor, or a named tuple of them for multi-scale flows."""
+        context = self._embed(context, as_tuple(x)[0].shape[0])
+        return self.base.named(self.bijection(x, _for(self.bijection, context)))
+
+    def decode(self, z: Any, context: Any = None) -> Any:
+        """The data ``(N, *event)`` of latents, the inverse of :meth:`encode`."""
+        context = self._embed(context, as_tuple(z)[0].shape[0])
+        return self.bijection.inverse(_plain(z), _for(self.bijection, context))
+
+    def certified_decode(
+        self, z: Any, context: Any = None, *, tolerance: float | None = None, on_error: OnError = "raise"
+    ) -> tuple[Any, Certificate]:
+        """The data of latents with the evidence, see :meth:`preimage.Bijection.certified_inverse`."""
+        context = self._embed(context, as_tuple(z)[0].shape[0])
+        wanted = _for(self.bijection, context)
+        return self.bijection.certified_inverse(_plain(z), wanted, tolerance=tolerance, on_error=on_error)
+
+    def rsample_and_log_prob(
+        self, count: int, context: Any = None, *, generator: torch.Generator | None = None
+    ) -> tuple[Any, Tensor]:
+        """Differentiable samples and their log-densities, in one pass of the inverse.
+
+        Args:
+            count: number of samples, for each row of the context if there is one.
+            context: conditioning values ``(B, ...)``.
+            generator: source of randomness; the global one by default.
+
+        Returns:
+            Samples ``(count, *event)`` and log-densities ``(count,)``; with a context ``(count, B, *event)``
+            and ``(count, B)``.
+
+        Raises:
+            NotInvertibleError: draws of the base are not differentiable.
+        """
+        if not self.base.reparametrised:
+            raise NotInvertibleError(
+                f"Flow.rsample_and_log_prob: draws of {type(self.base).__name__} are not differentiable in"
+                " its weights; use sample and log_prob, or a base without a mixture"
+            )
+        return self._draw(self.base, count, context, generator)
+
+    def rsample(self, count: int, context: Any = None, *, generator: torch.Generator | None = None) -> Any:
+        """Differentiable samples, see :meth:`rsample_and_log_prob`."""
+        return self.rsample_and_log_prob(count, context, generator=generator)[0]
+
+    @torch.no_grad()
+    def sample_and_log_prob(
+        self, count: int, context: Any = None, *, generator: torch.Generator | None = None
+    ) -> tuple[Any, Tensor]:
+        """Samples and their log-densities in one pass, without gradients."""
+        return self._draw(self.base, count, context, generator)
+
+    def sample(self, count: int, context: Any = None, *, generator: torch.Generator | None = None) -> Any:
+        """Samples without gradients.
+
+        Args:
+            count: number of samples, for each row of the context if there is one.
+            context: conditioning values ``(B, ...)``.
+            generator: source of randomness; the global one by default.
+
+        Returns:
+            Tensor ``(count, *event)``; with a context ``(count, B, *event)``.
+        """
+        return self.sample_and_log_prob(count, context, generator=generator)[0]
+
+    def tempered(self, temperature: float) -> Flow:
+        """The flow with its base tempered, a distribution of its own; parameters are shared.
+
+        Reference: Kingma, Dhariwal (2018), Glow, section 6, https://arxiv.org/abs/1807.03039
+
+        Args:
+            temperature: positive factor on the deviations of the latents; 0.7 gives cleaner pictures.
+        """
+        return Flow(self.bijection, self.base.tempered(temperature), self.embedding)
+
+    def truncated(self, bound: float) -> Flow:
+        """The flow with latents within ``bound`` standard deviations; parameters are shared."""
+        return Flow(self.bijection, self.base.truncated(bound), self.embedding)
+
+    def bits_per_dim(self, x: Any, context: Any = None) -> Tensor:
+        r"""Bits per number of the data, :math:`-\log_2 p(x) / D`, ``(N,)``.
+
+        For data on a grid of width w (256 grey levels in [0, 1]: w = 1/256) subtract :math:`\log_2 w` for
+        bits per dimension of the discrete data.
+        """
+        numbers = sum(part[0].numel() for part in as_tuple(x))
+        return -self.log_prob(x, context) / (math.log(2) * numbers)
+
+    def distribution(self, context: Any = None) -> FlowDistribution:
+        """The flow as a ``torch.distributions.Distribution``; batch shape ``(B,)`` with a context."""
+        return FlowDistribution(self, context)
+
+    def _draw(
+        self, base: Base, count: int, context: Any, generator: torch.Generator | None
+    ) -> tuple[Any, Tensor]:
+        rows, lead = _rows(count, context)
+        context = self._embed(_repeated(context, count), rows)
+        z = base.draw(rows, _for(base, context), generator)
+        x, log_det = self.bijection.inverse_and_log_det(z, _for(self.bijection, context))
+        log_prob = base.log_prob(z, _for(base, context)) - log_det
+        return unpack(part.reshape(*lead, *part.shape[1:]) for part in as_tuple(x)), log_prob.reshape(lead)
+
+    def _embed(self, context: Any, rows: int) -> Any:
+        wanted = self.bijection.context_domain or self.base.context_domain
+        if context is None or wanted is None:
+            checks.check_context("Flow", context, None if self.embedding is None else wanted, rows)
+        return context if self.embedding is None or context is None else self.embedding(context)
+
+
+def _for(part: Bijection | Base, context: Context) -> Context:
+    """The context, for parts that take one."""
+    return None if part.context_domain is None else context
+
+
+def _plain(z: Any) -> Any:
+    """A named tuple as the plain tuple that bijections take."""
+    return tuple(z) if isinstance(z, tuple) else z
+
+
+def _rows(count: int, context: Any) -> tuple[int, tuple[int, ...]]:
+    if not isinstance(count, int) or count < 0:
+        raise ValueError(f"Flow.sample: count is {count!r}, wanted a number of samples, such as 64")
+    if context is None:
+        return count, (count,)
+    batch = as_tuple(context)[0].shape[0]
+    return count * batch, (count, batch)
+
+
+def _repeated(context: Any, count: int) -> Any:
+    """Every row of the context once for every sample, samples first."""
+    if context is None:
+        return None
+    return unpack(c.expand(count, *c.shape).reshape(-1, *c.shape[1:]) for c in as_tuple(context))
+
+
+def _check_fit(bijection: Bijection, base: Base) -> None:
+    latents, drawn = as_tuple(bijection.codomain), as_tuple(base.domain)
+    sizes = [[size or 1 for size in domain.fixed] for domain in drawn]
+    fits = len(latents) == len(drawn) and all(map(Domain.fits, latents, sizes))
+    if not fits:
+        gives = ", ".join(domain.describe_shape() for domain in latents)
+        wants = ", ".join(domain.describe_shape() for domain in drawn)
+        raise ShapeError(
+            f"Flow: the bijection gives latents {gives}, but the base has {wants}; give the base the event"
+            " shape of the latents, and Joint for several"
+        )
