@@ -15,12 +15,12 @@ from preimage.errors import NotInvertibleError, ShapeError
 from preimage.inverse.calibrate import Decoder, refine
 from preimage.inverse.checks import check_values
 from preimage.inverse.context import RuleContext
-from preimage.inverse.evidence import certify
 from preimage.inverse.execute import Outcome, execute
 from preimage.inverse.ledger import Ledger, ledger
 from preimage.inverse.packing import Packing
 from preimage.inverse.plan import Plan, plan
 from preimage.inverse.report import Report
+from preimage.inverse.residual import certify
 from preimage.inverse.round_trips import round_trips
 from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
 from preimage.inverse.solvers.watch import Progress, Watch
