@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from preimage.inverse import Guarantee as Guarantee
     from preimage.inverse import Inverse as Inverse
     from preimage.inverse import Ledger as Ledger
+    from preimage.inverse import ProgressBar as ProgressBar
     from preimage.inverse import Report as Report
     from preimage.inverse import Site as Site
     from preimage.inverse import Solved as Solved
@@ -41,6 +42,7 @@ _HOMES = {
     "Guarantee": "inverse",
     "Inverse": "inverse",
     "Ledger": "inverse",
+    "ProgressBar": "inverse",
     "Report": "inverse",
     "Site": "inverse",
     "Solved": "inverse",

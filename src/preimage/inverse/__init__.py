@@ -1,5 +1,6 @@
 """Any network backwards: plan, Inverse, ledger and report; rules, solvers and calibration inside."""
 
+from preimage.inverse.bars import ProgressBar
 from preimage.inverse.calibration import Calibration
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.inverse import Inverse
@@ -19,6 +20,7 @@ __all__ = [
     "Ledger",
     "MoorePenrose",
     "Plan",
+    "ProgressBar",
     "Report",
     "RoundTrips",
     "Row",
