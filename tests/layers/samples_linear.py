@@ -3,7 +3,21 @@
 import torch
 from torch import Tensor, nn
 
-from preimage.layers import Dense, LULinear, Orthogonal, SharedBias, SVDLinear
+from preimage.layers import (
+    AlongDimensions,
+    CayleyOrthogonal,
+    Dense,
+    ExponentialLinear,
+    ExponentialOrthogonal,
+    LowerTriangularLinear,
+    LULinear,
+    Orthogonal,
+    QRLinear,
+    SharedBias,
+    SVDLinear,
+    UpperTriangularLinear,
+    WoodburyLinear,
+)
 from preimage.testing import Sample
 
 
@@ -11,7 +25,55 @@ def _matrix(size: int) -> Tensor:
     return torch.randn(size, size) + 2 * torch.eye(size)
 
 
+def _mirror() -> Tensor:
+    return torch.eye(3).flip(0)
+
+
 SAMPLES = [
+    Sample(
+        "along, columns",
+        lambda: AlongDimensions(WoodburyLinear(4, 2), 3),
+        inputs=lambda n: torch.randn(n, 2, 3, 4),
+    ),
+    Sample(
+        "along, all positions",
+        lambda: AlongDimensions(LULinear(6), (2, 3)),
+        inputs=lambda n: torch.randn(n, 2, 3, 2),
+    ),
+    Sample(
+        "along, last before first",
+        lambda: AlongDimensions(QRLinear(6), (3, 1)),
+        inputs=lambda n: torch.randn(n, 2, 2, 3),
+    ),
+    Sample("cayley", lambda: CayleyOrthogonal(4)),
+    Sample("cayley, mirror, sequences", lambda: CayleyOrthogonal.from_matrix(_mirror()), free=(4,)),
+    Sample("cayley, pictures, no bias", lambda: CayleyOrthogonal(3, bias=False), free=(2, 3)),
+    Sample("exponential", lambda: ExponentialLinear(4)),
+    Sample("exponential, pictures", lambda: ExponentialLinear(2), free=(2, 3), perturb=0.5),
+    Sample("exponential orthogonal", lambda: ExponentialOrthogonal(4)),
+    Sample(
+        "exponential orthogonal, mirror, pictures",
+        lambda: ExponentialOrthogonal.from_matrix(_mirror()),
+        free=(2, 3),
+    ),
+    Sample("lower triangular", lambda: LowerTriangularLinear(4)),
+    Sample(
+        "lower triangular, from a matrix, pictures",
+        lambda: LowerTriangularLinear.from_matrix(_matrix(3).tril()),
+        free=(2, 2),
+    ),
+    Sample("upper triangular", lambda: UpperTriangularLinear(4)),
+    Sample(
+        "upper triangular, from a matrix, sequences",
+        lambda: UpperTriangularLinear.from_matrix(_matrix(3).triu()),
+        free=(3,),
+    ),
+    Sample("qr", lambda: QRLinear(4)),
+    Sample("qr, from a matrix, pictures", lambda: QRLinear.from_matrix(_matrix(3)), free=(2, 3)),
+    Sample("qr, one reflection", lambda: QRLinear(3, reflections=1, bias=False)),
+    Sample("woodbury", lambda: WoodburyLinear(5, 2)),
+    Sample("woodbury, pictures", lambda: WoodburyLinear(3, 1), free=(2, 3)),
+    Sample("woodbury, rank above the size", lambda: WoodburyLinear(2, 3)),
     Sample("dense", lambda: Dense(3)),
     Sample("dense, pictures", lambda: Dense(2), free=(2, 3)),
     Sample("dense, shared with a linear layer", lambda: Dense.from_linear(nn.Linear(4, 4))),

@@ -1,5 +1,9 @@
 """Bijections, one idea a file. One line a name, in alphabetical order."""
 
+from preimage.layers.autoregressive.autoregressive import Autoregressive as Autoregressive
+from preimage.layers.autoregressive.inverse_autoregressive import (
+    InverseAutoregressive as InverseAutoregressive,
+)
 from preimage.layers.coupling.additive_map import AdditiveMap as AdditiveMap
 from preimage.layers.coupling.affine_map import AffineMap as AffineMap
 from preimage.layers.coupling.conditional_map import ConditionalMap as ConditionalMap
@@ -51,9 +55,11 @@ from preimage.layers.elementwise.softplus import Softplus as Softplus
 from preimage.layers.elementwise.softsign import Softsign as Softsign
 from preimage.layers.elementwise.swish import Swish as Swish
 from preimage.layers.elementwise.tanh import Tanh as Tanh
+from preimage.layers.linear.along_dimensions import AlongDimensions as AlongDimensions
 from preimage.layers.linear.bias import Bias as Bias
 from preimage.layers.linear.dense import Dense as Dense
 from preimage.layers.linear.diagonal import Diagonal as Diagonal
+from preimage.layers.linear.exponential_linear import ExponentialLinear as ExponentialLinear
 from preimage.layers.linear.feature_linear import FeatureLinear as FeatureLinear
 from preimage.layers.linear.haar import Haar as Haar
 from preimage.layers.linear.haar import MeanDifference as MeanDifference
@@ -62,9 +68,17 @@ from preimage.layers.linear.lu_linear import LULinear as LULinear
 from preimage.layers.linear.orthogonal import Orthogonal as Orthogonal
 from preimage.layers.linear.permutation import Permutation as Permutation
 from preimage.layers.linear.pseudo_inverse_linear import PseudoInverseLinear as PseudoInverseLinear
+from preimage.layers.linear.qr_linear import QRLinear as QRLinear
 from preimage.layers.linear.shared_bias import SharedBias as SharedBias
+from preimage.layers.linear.skew_orthogonal import CayleyOrthogonal as CayleyOrthogonal
+from preimage.layers.linear.skew_orthogonal import ExponentialOrthogonal as ExponentialOrthogonal
+from preimage.layers.linear.skew_orthogonal import SkewOrthogonal as SkewOrthogonal
 from preimage.layers.linear.svd_linear import SVDLinear as SVDLinear
 from preimage.layers.linear.svd_rectangular import SVDRectangular as SVDRectangular
+from preimage.layers.linear.triangular_linear import LowerTriangularLinear as LowerTriangularLinear
+from preimage.layers.linear.triangular_linear import TriangularLinear as TriangularLinear
+from preimage.layers.linear.triangular_linear import UpperTriangularLinear as UpperTriangularLinear
+from preimage.layers.linear.woodbury_linear import WoodburyLinear as WoodburyLinear
 from preimage.layers.norm.act_norm import ActNorm as ActNorm
 from preimage.layers.norm.adaptive_whitening import AdaptiveWhitening as AdaptiveWhitening
 from preimage.layers.norm.batch_norm import BatchNorm as BatchNorm
