@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
-from torch.export.graph_signature import InputKind, OutputKind
 
-from preimage.capture.graph import Graph, Node, Reference, references
-from preimage.capture.interpret import BATCH
+from preimage.capture.graph import Graph
+from preimage.capture.probe import with_layouts
+from preimage.capture.reader import read
 from preimage.errors import CaptureError, NotInvertibleError
 
 Example = Tensor | tuple[Tensor, ...]
@@ -48,7 +47,8 @@ def capture(model: nn.Module, example: Example) -> Graph:
     refuse_training_mode(model)
     examples = example if isinstance(example, tuple) else (example,)
     program, fixed = _export(model, examples)
-    return _Reader(model, program, examples[0].shape[0], fixed).graph()
+    graph = read(model, program, examples[0].shape[0], fixed)
+    return with_layouts(graph, examples)
 
 
 def refuse_training_mode(model: nn.Module) -> None:
@@ -105,172 +105,6 @@ def recapture(model: nn.Module, shapes: tuple[tuple[int, ...], ...], batch: int)
     """
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
     return capture(model, tuple(torch.zeros(batch, *s, dtype=like.dtype, device=like.device) for s in shapes))
-
-
-class _Reader:
-    """Translates one exported program into a Graph."""
-
-    def __init__(self, model: nn.Module, program: ExportedProgram, batch: int, fixed: int | None) -> None:
-        self.model, self.program, self.fixed = model, program, fixed
-        self.batch = fixed or max(batch, 2)
-        self.renamed: dict[str, Reference] = {}
-        self.data: set[str] = set()
-        self.views: set[str] = set()
-        self.nodes: list[Node] = []
-        self.inputs: list[fx.Node] = []
-        self.tensors: dict[str, str] = {}
-        self.constants: dict[str, Tensor] = {}
-
-    def graph(self) -> Graph:
-        self._read_signature()
-        for node in self.program.graph.nodes:
-            if node.op == "call_function":
-                self._read_call(node)
-            elif node.op == "get_attr":
-                self.constants[node.name] = cast(Tensor, getattr(self.program.graph_module, str(node.target)))
-        return Graph(
-            nodes=tuple(self.nodes),
-            inputs=tuple(node.name for node in self.inputs),
-            input_shapes=tuple(self._event(node.meta["val"])[0] for node in self.inputs),
-            outputs=self._outputs(),
-            module=self.model,
-            tensors=self.tensors,
-            constants=self.constants,
-            fixed_batch=self.fixed,
-        )
-
-    def _read_signature(self) -> None:
-        placeholders = {n.name: n for n in self.program.graph.nodes if n.op == "placeholder"}
-        for spec in self.program.graph_signature.input_specs:
-            name = spec.arg.name
-            if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER):
-                self.tensors[name] = str(spec.target)
-            elif spec.kind == InputKind.CONSTANT_TENSOR:
-                self.constants[name] = cast(Tensor, self.program.constants[str(spec.target)])
-            elif spec.kind == InputKind.USER_INPUT and name in placeholders:
-                self.inputs.append(placeholders[name])
-                self.data.add(name)
-
-    def _outputs(self) -> tuple[str, ...]:
-        specs = self.program.graph_signature.output_specs
-        names = [spec.arg.name for spec in specs if spec.kind == OutputKind.USER_OUTPUT]
-        return tuple(self._rename(Reference(name)).name for name in names)
-
-    def _read_call(self, node: fx.Node) -> None:
-        if node.target is torch.ops.aten.sym_size.int and node.args[1] == 0 and self._is_batch(node):
-            self.renamed[node.name] = Reference(BATCH)
-            return
-        args, kwargs = self._operands(node.args), self._operands(node.kwargs)
-        inputs = tuple(dict.fromkeys(n for n in references((args, kwargs)) if n in self.data))
-        operation, target, replaces = self._functional(node)
-        _refuse_chance(operation, args, node)
-        if operation == "sym_size":
-            inputs = ()  # a shape is not data
-        if inputs:
-            self.data.add(node.name)
-        shape, fold, parts = self._describe(node.meta.get("val"))
-        stack = _module_stack(node)
-        self.nodes.append(
-            Node(
-                name=node.name,
-                operation=operation,
-                target=target,
-                args=args,
-                kwargs=kwargs,
-                inputs=inputs,
-                shape=shape,
-                fold=fold,
-                parts=parts,
-                path=stack[-1][0] if stack else "",
-                module=stack[-1][1] if stack else "",
-                stack=tuple(path for path, _ in stack),
-                source=(node.meta.get("stack_trace") or "").strip().split("\n\n")[-1][-300:],
-            )
-        )
-        if replaces is not None:
-            self._write_in_place(replaces, node)
-
-    def _operands(self, value: Any) -> Any:
-        if isinstance(value, fx.Node):
-            return self._rename(Reference(value.name))
-        if isinstance(value, Mapping):
-            return {key: self._operands(item) for key, item in value.items()}
-        if isinstance(value, tuple):
-            return tuple(self._operands(item) for item in value)
-        return [self._operands(item) for item in value] if isinstance(value, list) else value
-
-    def _rename(self, reference: Reference) -> Reference:
-        while reference.name in self.renamed:
-            reference = self.renamed[reference.name]
-        return reference
-
-    def _functional(self, node: fx.Node) -> tuple[str, Callable[..., Any], str | None]:
-        """Base name, pure callable, and the operand that an in-place operation overwrites."""
-        target: Any = node.target
-        if not isinstance(target, torch._ops.OpOverload):
-            return getattr(target, "__name__", str(target)), target, None
-        name = target._schema.name.split("::")[-1]
-        if name.endswith("_") and not name.endswith("__"):
-            pure = getattr(getattr(torch.ops.aten, name[:-1], None), target._overloadname, None)
-            first = node.args[0]
-            if pure is None or not isinstance(first, fx.Node):
-                raise CaptureError(
-                    f"in-place operation {name} at {node.name} has no pure form; write it out of place"
-                )
-            return name[:-1], pure, first.name
-        if target.is_view:
-            self.views.add(node.name)
-        return name, target, None
-
-    def _write_in_place(self, written: str, node: fx.Node) -> None:
-        """Later readers of the overwritten value read the new one."""
-        written = self._rename(Reference(written)).name
-        if written in self.views or written in self.tensors:
-            kind = "a view" if written in self.views else f"the buffer or parameter {self.tensors[written]!r}"
-            raise CaptureError(
-                f"{node.name} ({node.target}) writes in place into {kind}; a network without side effects was"
-                f" wanted: write it out of place. {(node.meta.get('stack_trace') or '').strip()[-300:]}"
-            )
-        self.renamed[written] = Reference(node.name)
-
-    def _is_batch(self, node: fx.Node) -> bool:
-        return (
-            int(node.meta["val"].node.hint if hasattr(node.meta["val"], "node") else node.meta["val"])
-            == self.batch
-        )
-
-    def _describe(self, value: Any) -> tuple[tuple[int, ...], int, tuple[tuple[int, ...], ...]]:
-        if isinstance(value, (tuple, list)):
-            return (), 1, tuple(self._event(part)[0] for part in value if isinstance(part, Tensor))
-        if isinstance(value, Tensor):
-            shape, fold = self._event(value)
-            return shape, fold, ()
-        return (), 1, ()
-
-    def _event(self, value: Tensor) -> tuple[tuple[int, ...], int]:
-        sizes = [int(s.node.hint) if isinstance(s, torch.SymInt) else int(s) for s in value.shape]
-        if not sizes:
-            return (), 1
-        return tuple(sizes[1:]), max(1, sizes[0] // self.batch)
-
-
-def _refuse_chance(operation: str, args: tuple[Any, ...], node: fx.Node) -> None:
-    """Dropout that was called with training=True is no function of its input."""
-    if "dropout" in operation and len(args) > 2 and args[2] and args[1]:
-        raise NotInvertibleError(
-            f"{node.name} is dropout with training=True, whose output depends on chance; a fixed network was"
-            " wanted: call model.eval(), and pass training=self.training"
-        )
-
-
-def _module_stack(node: fx.Node) -> list[tuple[str, str]]:
-    entries = (node.meta.get("nn_module_stack") or {}).values()
-    pairs = [(entry[0], _class_name(entry[1])) for entry in entries]
-    return [] if pairs and pairs[0][0].startswith("_empty") else pairs
-
-
-def _class_name(cls: Any) -> str:
-    return str(cls if isinstance(cls, str) else cls.__qualname__).split(".")[-1]
 
 
 __all__ = ["capture", "refuse_training_mode"]

@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from preimage.capture.layout import Layout
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -31,13 +33,16 @@ class Node:
         target: the callable that computes it.
         args, kwargs: operands; named values are ``Reference`` objects, everything else is literal.
         inputs: names of the operands that depend on the network's input, in order, without repetition.
-        shape: event shape on the example, without the first axis; ``()`` for numbers and tuples.
-        fold: rows of the first axis per sample; 1 unless the network folds something into the batch axis.
+        shape: event shape on the example, without the axis of the samples; ``()`` for numbers and tuples.
+        fold: entries of that axis per sample; 1 unless the network folds something into the batch axis.
         parts: event shapes of the parts, where the value is a tuple of tensors.
         path: dotted path of the innermost module that ran it, ``""`` for the root.
         module: class name of that module.
         stack: paths of all modules around it, outermost first.
         source: where in the user's code it stands, for error messages.
+        axis: the axis of the samples, 0 in most networks; None where no single axis holds them, or none is
+            known to.
+        sizes: the full shape on the example; empty where it was not recorded.
     """
 
     name: str
@@ -53,6 +58,13 @@ class Node:
     module: str = ""
     stack: tuple[str, ...] = ()
     source: str = ""
+    axis: int | None = 0
+    sizes: tuple[int, ...] = ()
+
+    @property
+    def layout(self) -> Layout | None:
+        """Where the samples stand in the value, None where that is not known."""
+        return None if self.axis is None else Layout(self.axis, self.fold)
 
     @property
     def size(self) -> int:
@@ -132,9 +144,24 @@ class Graph:
             return self.by_name[name].shape
         return self.input_shapes[self.inputs.index(name)]
 
+    def layout(self, name: str) -> Layout | None:
+        """Where the samples stand in a value, None where that is not known; inputs hold them on axis 0."""
+        return self.by_name[name].layout if name in self.by_name else Layout()
+
     def size(self, name: str) -> int:
         """Numbers per sample in a value."""
         return self.by_name[name].size if name in self.by_name else prod(self.shape(name))
+
+    def constant_sizes(self, name: str) -> tuple[int, ...]:
+        """Full shape of a parameter, buffer or constant, or of a value computed from them alone.
+
+        Where it grows with the batch, that for one sample.
+        """
+        tensor = self.tensor(name)
+        if tensor is not None:
+            return tuple(tensor.shape)
+        node = self.by_name[name]
+        return node.layout.sizes(node.shape, 1) if node.layout is not None else node.sizes
 
     def between(self, start: str, end: str) -> tuple[Node, ...]:
         """Nodes that lie on some path from one value to another, the end included, in execution order."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from torch import Tensor
+
 from preimage.capture.graph import Graph, Node, references, substitute
 
 BATCH = "%batch"
@@ -27,7 +29,7 @@ def evaluate(graph: Graph, known: Mapping[str, Any], wanted: Iterable[str]) -> d
     """
     wanted = tuple(wanted)
     values = dict(known)
-    values.setdefault(BATCH, batch_size(known))
+    values.setdefault(BATCH, samples_of(graph, known))
     needed = required(graph, known, wanted)
     remaining = _readers(graph, needed, wanted)
     for node in graph.nodes:
@@ -62,9 +64,13 @@ def required(graph: Graph, known: Iterable[str], wanted: Iterable[str]) -> set[s
     return {node.name for node in graph.nodes if node.name in needed}
 
 
-def batch_size(known: Mapping[str, Any]) -> int:
-    """The batch size of the known tensors."""
-    return next((value.shape[0] for value in known.values() if getattr(value, "ndim", 0)), 1)
+def samples_of(graph: Graph, known: Mapping[str, Any]) -> int:
+    """The number of samples that the known tensors hold; 1 when none of them tells."""
+    for name, value in known.items():
+        layout = graph.layout(name) if isinstance(value, Tensor) else None
+        if layout is not None:
+            return layout.samples(value)
+    return 1
 
 
 def _readers(graph: Graph, needed: set[str], wanted: tuple[str, ...]) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from preimage.certificate import Certificate
@@ -42,7 +43,12 @@ def worst_rows(certificate: Certificate, samples: int) -> Certificate:
         error_bound=worst(certificate.error_bound),
         iterations=worst(certificate.iterations),
         condition=worst(certificate.condition),
-        nullity=certificate.nullity.view(samples, -1).sum(1),
+        nullity=_total(certificate.nullity.view(samples, -1)),
         domain_violation=worst(certificate.domain_violation),
         message=certificate.message,
     )
+
+
+def _total(nullity: Tensor) -> Tensor:
+    """The sum of each row, -1 where any part is not known."""
+    return torch.where((nullity < 0).any(1), -1, nullity.sum(1))

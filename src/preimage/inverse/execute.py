@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from preimage.capture.graph import Graph
-from preimage.capture.interpret import BATCH, evaluate
+from preimage.capture.interpret import BATCH, evaluate, samples_of
 from preimage.certificate import Certificate, join
+from preimage.inverse.packing import stacked
 from preimage.inverse.context import RuleContext
+from preimage.inverse.evidence import per_sample
 from preimage.inverse.guarantee import CERTAIN, SURJECTIVE
 from preimage.inverse.plan import Compute, Plan
 from preimage.inverse.region import Region
@@ -64,7 +66,7 @@ class _Run:
 
     def __init__(self, graph: Graph, plan: Plan, known: Mapping[str, Any], context: RuleContext) -> None:
         self.graph, self.plan, self.context = graph, plan, context
-        self.values: dict[str, Any] = {**known, BATCH: next(iter(known.values())).shape[0]}
+        self.values: dict[str, Any] = {**known, BATCH: samples_of(graph, known)}
         self.noise: dict[str, float] = dict.fromkeys(known, 0.0)
         self.steps: list[tuple[Region, Solved]] = []
 
@@ -137,7 +139,8 @@ def solve_region(
     """
     if region.kind == "gather":
         return Solved([values[name] for name in region.targets])  # type: ignore[arg-type]
-    return region.rule.solve(_site(graph, region, values, noise, context), _target(region, values))
+    site = _site(graph, region, values, noise, context)
+    return per_sample(region.rule.solve(site, _target(graph, region, values)), samples_of(graph, values))
 
 
 def _site(
@@ -148,7 +151,7 @@ def _site(
     return Site(graph, nodes, region.source, targets[-1], values, noise, module, targets, context)
 
 
-def _target(region: Region, values: Mapping[str, Any]) -> Any:
+def _target(graph: Graph, region: Region, values: Mapping[str, Any]) -> Any:
     if len(region.targets) == 1:
         return values[region.targets[0]]
-    return torch.cat([values[name].flatten(1) for name in region.targets], 1)
+    return stacked(graph, {name: values[name] for name in region.targets})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import final
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.capture.graph import Graph
+from preimage.errors import NotInvertibleError
 
 
 @final
@@ -37,6 +39,27 @@ class Packing:
             name: part.reshape(-1, *shape)
             for name, part, shape in zip(self.names, parts, self.shapes, strict=True)
         }
+
+
+def stacked(graph: Graph, values: Mapping[str, Tensor]) -> Tensor:
+    """Values of the graph with one row a sample: one as it is, several side by side, ``(N, all numbers)``.
+
+    Args:
+        graph: the captured network.
+        values: name -> value, each in the layout of its node.
+    """
+    rows = [_rows(graph, name, value) for name, value in values.items()]
+    return rows[0] if len(rows) == 1 else torch.cat([row.flatten(1) for row in rows], 1)
+
+
+def _rows(graph: Graph, name: str, value: Tensor) -> Tensor:
+    layout = graph.layout(name)
+    if layout is None:
+        raise NotInvertibleError(
+            f"{name!r} holds no separate part for each sample; a value that does was wanted, such as one"
+            " before samples were mixed"
+        )
+    return layout.to_samples(value)
 
 
 def example_inputs(graph: Graph, network: nn.Module, samples: int = 4) -> tuple[Tensor, ...]:

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from preimage.capture.graph import Graph
 from preimage.errors import NotInvertibleError
 from preimage.inverse.guarantee import Guarantee, weakest
+from preimage.inverse.propagate import Compute, Propagation, Step
 from preimage.inverse.region import Region
-from preimage.inverse.search import candidates, enclosing, gathered
 
-
-@dataclass(frozen=True)
-class Compute:
-    """A forward step: the value is a function of known ones."""
-
-    name: str
-    reads: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.name} := forward({', '.join(self.reads)})"
-
-
-Step = Compute | Region
+__all__ = ["Compute", "Plan", "Region", "Step", "plan"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +79,7 @@ def plan(
     """
     wanted = tuple(name for name in graph.inputs if name not in given) if wanted is None else wanted
     _check_influence(graph, known, wanted)
-    steps = _Search(graph, known, wanted, given).run()
+    steps = Propagation(graph, (*known, *given), wanted, _ancestors(graph, known)).run()
     pruned = _prune(steps, wanted)
     sizes = sum(map(graph.size, known)), sum(map(graph.size, wanted))
     found = Plan(known, wanted, pruned, _overall(graph, pruned, known, *sizes), *sizes)
@@ -114,58 +101,6 @@ def _ancestors(graph: Graph, names: tuple[str, ...]) -> set[str]:
         if node.name in found:
             found.update(node.inputs)
     return found
-
-
-class _Search:
-    """Best-first propagation of what is known."""
-
-    def __init__(
-        self, graph: Graph, known: tuple[str, ...], wanted: tuple[str, ...], given: tuple[str, ...]
-    ) -> None:
-        self.graph, self.wanted = graph, wanted
-        self.known = dict.fromkeys((*known, *given))
-        self.relevant = _ancestors(graph, known)
-        self.steps: list[Step] = []
-
-    def run(self) -> list[Step]:
-        while not all(name in self.known for name in self.wanted):
-            self._compute_forward()
-            region = self._best()
-            if region is None:
-                return []  # several inputs meet in one value: only all of them together can be solved for
-            self.known[region.source] = None
-            self.steps.append(region)
-        return self.steps
-
-    def _compute_forward(self) -> None:
-        for node in self.graph.nodes:
-            ready = node.inputs and all(name in self.known for name in node.inputs)
-            if ready and node.name in self.relevant and node.name not in self.known:
-                self.known[node.name] = None
-                self.steps.append(Compute(node.name, node.inputs))
-
-    def _best(self) -> Region | None:
-        return min(self._regions(), key=self._preference, default=None)
-
-    def _regions(self) -> Iterator[Region]:
-        yield from gathered(self.graph, self.known)
-        for value in self.known:
-            yield from candidates(self.graph, value, self.known)
-        frontier = tuple(self._frontier())
-        fallback = enclosing(self.graph, frontier, self.known) if frontier else None
-        if fallback is not None:
-            yield fallback
-
-    def _frontier(self) -> Iterator[str]:
-        """Known values with at least one unknown operand: where propagation may be stuck."""
-        for name in self.known:
-            node = self.graph.by_name.get(name)
-            if node is not None and any(operand not in self.known for operand in node.inputs):
-                yield name
-
-    def _preference(self, region: Region) -> tuple[int, int]:
-        latest = max(self.graph.order[name] for name in region.targets)
-        return region.guarantee.rank, -latest
 
 
 def _prune(steps: list[Step], wanted: tuple[str, ...]) -> tuple[Step, ...]:

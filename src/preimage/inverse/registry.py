@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.capture.graph import Graph, Node, substitute
+from preimage.capture.interpret import BATCH, evaluate
 from preimage.certificate import Certificate
 from preimage.inverse.guarantee import Guarantee
 
@@ -86,6 +87,32 @@ class Site:
         """Event shape of the value that is looked for."""
         return self.graph.shape(self.source)
 
+    def samples(self, y: Tensor) -> int:
+        """Number of samples in the known value."""
+        layout = self.graph.layout(self.target)
+        return y.shape[0] if layout is None else layout.samples(y)
+
+    @property
+    def event(self) -> tuple[int, ...]:
+        """Shape of one sample of the value that is looked for: its event shape, behind the folded entries."""
+        layout = self.graph.layout(self.source)
+        return self.shape if layout is None or layout.fold == 1 else (layout.fold, *self.shape)
+
+    def to_samples(self, name: str, value: Tensor) -> Tensor:
+        """A value of the graph with one row a sample, wherever the network holds them."""
+        layout = self.graph.layout(name)
+        return value if layout is None else layout.to_samples(value)
+
+    def from_samples(self, name: str, rows: Tensor) -> Tensor:
+        """The reverse of ``to_samples``."""
+        layout = self.graph.layout(name)
+        return rows if layout is None else layout.from_samples(rows)
+
+    def sizes(self, y: Tensor) -> tuple[int, ...]:
+        """Full shape of the value that is looked for, the axis of the samples included."""
+        layout = self.graph.layout(self.source)
+        return (-1, *self.shape) if layout is None else layout.sizes(self.shape, self.samples(y))
+
     @property
     def operands(self) -> tuple[Any, ...]:
         """Positional operands of the last operation.
@@ -110,7 +137,11 @@ class Site:
             return UNKNOWN
         if name in self.values:
             return self.values[name]
-        return self.graph.tensor(name)
+        tensor = self.graph.tensor(name)
+        if tensor is None and name in self.graph.by_name and not self.graph.is_data(name):
+            known = {BATCH: self.values[BATCH]} if BATCH in self.values else {}
+            return evaluate(self.graph, known, [name])[name]
+        return tensor
 
 
 RuleFunction = Callable[[Site, Tensor], Solved]

@@ -34,6 +34,18 @@ class AffineRole:
 
 
 _AFFINE: dict[str, AffineRole] = {}
+_STRUCTURAL: set[str] = set()
+
+ROW_BY_ROW = frozenset(
+    {
+        "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+        "batch_norm", "pad", "constant_pad_nd", "add", "sub", "rsub", "mul", "div", "neg",
+    }
+)  # fmt: skip
+"""Affine operations that treat every entry of axis 0 alike, so that entries folded into it change nothing."""
+
+CONSTANT_OPERAND = frozenset({"add", "sub", "rsub", "mul", "div"})
+"""Operations with a constant operand that may stand on either side and may differ between samples."""
 _SATURATIONS: dict[str, Bounds] = {}
 
 
@@ -49,10 +61,7 @@ def register_affine(*operations: str, role: Role) -> Callable[[Builder], Builder
 
 
 def register_saturation(*operations: str) -> Callable[[Bounds], Bounds]:
-    """Register the interval outside which an ATen operation is constant and inside which it is the identity.
-
-    Egister the interval outside which an ATen operation is constant and inside which it is the identity.
-    """
+    """Register the interval outside which an operation is constant and inside which it is the identity."""
 
     def register(bounds: Bounds) -> Bounds:
         for operation in operations:
@@ -62,15 +71,52 @@ def register_saturation(*operations: str) -> Callable[[Bounds], Bounds]:
     return register
 
 
+def register_structural(*operations: str) -> None:
+    """Say that operations only move numbers about, so that they can be undone wherever the samples stand."""
+    _STRUCTURAL.update(operations)
+
+
+def is_structural(operation: str) -> bool:
+    """Whether an operation only moves numbers about."""
+    return operation in _STRUCTURAL
+
+
+def same_rows(graph: Graph, *names: str) -> bool:
+    """Whether axis 0 of all values holds the samples, with the same number of entries each."""
+    layouts = {graph.layout(name) for name in names}
+    layout = layouts.pop()
+    return not layouts and layout is not None and layout.axis == 0
+
+
 def affine_role(graph: Graph, node: Node) -> AffineRole | None:
-    """The affine role of a node, or None: it must have one data operand, and that the first one."""
+    """The affine role of a node, or None.
+
+    It must have one data operand, that the first one, and act on each sample alone and alike.
+    """
     role = _AFFINE.get(node.operation)
-    if role is None or len(node.inputs) != 1 or node.parts:
+    if role is None or len(node.inputs) != 1 or node.parts or not _is_alike(graph, node):
         return None
     operands = [a for a in node.args if isinstance(a, Reference) and graph.is_data(a.name)]
     summands = node.operation in ("add", "sub", "mul")  # either operand may be the constant one
     first = bool(node.args) and node.args[0] == Reference(node.inputs[0])
     return role if len(operands) == 1 and (first or summands) else None
+
+
+def _is_alike(graph: Graph, node: Node) -> bool:
+    """Whether every sample, and every entry folded into axis 0, goes through the same map."""
+    if not same_rows(graph, node.name, node.inputs[0]):
+        return False
+    if node.operation in CONSTANT_OPERAND:
+        return all(_broadcasts(graph, a, len(node.shape)) for a in node.args[:2])
+    return node.fold == 1 or node.operation in ROW_BY_ROW
+
+
+def _broadcasts(graph: Graph, operand: object, dimensions: int) -> bool:
+    """Whether a constant operand is the same for all samples; data operands and numbers pass."""
+    if not isinstance(operand, Reference) or graph.is_data(operand.name):
+        return True
+    sizes = graph.constant_sizes(operand.name)
+    return len(sizes) <= dimensions or (len(sizes) == dimensions + 1 and sizes[0] == 1)
 
 
 def saturation_bounds(node: Node) -> tuple[float, float] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from math import prod
 from typing import Any
 
 from preimage.capture.graph import Graph, Node, Reference
@@ -12,7 +11,7 @@ from preimage.errors import NotInvertibleError
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.region import Region, label_of, outside_reads
 from preimage.inverse.registry import Rule, module_rule, operation_rule
-from preimage.inverse.roles import Role, affine_role, saturation_bounds
+from preimage.inverse.roles import Role, affine_role, is_structural, same_rows, saturation_bounds
 
 Known = Collection[str]
 Finder = Callable[[Graph, str, Known], Iterator[Region]]
@@ -43,17 +42,26 @@ def module_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
             continue
         nodes = tuple(n for n in graph.nodes if path in n.stack and n.inputs)
         unknown = _unknown_operands(nodes, known)
-        if nodes[-1].name == value and len(unknown) == 1:
+        if nodes[-1].name == value and len(unknown) == 1 and same_rows(graph, value, unknown[0]):
             reads = outside_reads(graph, nodes, unknown[0])
             guarantee = rule.guarantee(graph, node)
             yield _region(graph, "module", nodes, unknown[0], rule, reads=reads, guarantee=guarantee)
             return
 
 
+def module_exits(graph: Graph) -> tuple[str, ...]:
+    """The last values of all modules whose class has a registered rule."""
+    last: dict[str, str] = {}
+    for node in graph.nodes:
+        last.update({path: node.name for path in node.stack if node.inputs})
+    ruled = (p for p in last if module_rule(graph.module.get_submodule(called_path(p))) is not None)
+    return tuple(last[path] for path in ruled)
+
+
 def affine_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
     """Padding, one mixing operation, norm and activation, inverted as one."""
     node = graph.by_name[value]
-    saturated = saturation_bounds(node) is not None
+    saturated = saturation_bounds(node) is not None and same_rows(graph, value, *node.inputs)
     last = graph.by_name.get(node.inputs[0]) if saturated else node
     chain = affine_chain(graph, last, known, joined=saturated) if last else ()
     if not chain or chain[0].inputs[0] in known:
@@ -113,21 +121,31 @@ def operation_regions(graph: Graph, value: str, known: Known) -> Iterator[Region
     separable = node.operation in ("cat", "stack")
     if len(unknown) == 1 or separable:
         for source in unknown:
+            if not _is_separate(graph, node, source):
+                continue
             reads = () if separable else outside_reads(graph, (node,), source)
             guarantee = rule.guarantee(graph, node)
             yield _region(graph, node.operation, (node,), source, rule, reads=reads, guarantee=guarantee)
 
 
-def gathered(graph: Graph, known: Known) -> Iterator[Region]:
-    """Split operations all of whose parts are known."""
+def _is_separate(graph: Graph, node: Node, source: str) -> bool:
+    """Whether the operation can be undone sample by sample, as rules do."""
+    if is_structural(node.operation):
+        return graph.layout(source) is not None and graph.layout(node.name) is not None
+    return same_rows(graph, node.name, *node.inputs)
+
+
+def gathered(graph: Graph, name: str, known: Known) -> Iterator[Region]:
+    """A split operation all of whose parts are known."""
+    node = graph.by_name[name]
     rule = operation_rule("preimage::gather")
-    for node in graph.nodes:
-        if node.parts and node.inputs and node.name not in known and rule is not None:
-            readers = graph.consumers[node.name]
-            taken = {reader.args[1] for reader in readers if reader.operation == "getitem"}
-            if taken == set(range(len(node.parts))) and all(reader.name in known for reader in readers):
-                names = tuple(sorted((r.name for r in readers), key=lambda n: graph.by_name[n].args[1]))
-                yield Region("gather", (), node.name, names, (), Guarantee.EXACT, rule, node.name)
+    if not node.parts or not node.inputs or node.name in known or rule is None:
+        return
+    readers = graph.consumers[node.name]
+    taken = {reader.args[1] for reader in readers if reader.operation == "getitem"}
+    if taken == set(range(len(node.parts))) and all(reader.name in known for reader in readers):
+        names = tuple(sorted((r.name for r in readers), key=lambda n: graph.by_name[n].args[1]))
+        yield Region("gather", (), node.name, names, (), Guarantee.EXACT, rule, node.name)
 
 
 def enclosing(graph: Graph, values: tuple[str, ...], known: Known) -> Region | None:
@@ -135,20 +153,17 @@ def enclosing(graph: Graph, values: tuple[str, ...], known: Known) -> Region | N
 
     Residual blocks, gates, anything differentiable.
     """
-    latest = max(values, key=lambda name: graph.order[name])
-    entries = [
-        name
-        for name in graph.dominators[latest] - {latest}
-        if name not in known and not _is_list(graph, name)
-    ]
-    if not entries:
+    values = tuple(name for name in values if graph.layout(name) is not None)
+    latest = max(values, key=lambda name: graph.order[name], default=None)
+    entries = [] if latest is None else _entries(graph, latest, known)
+    if latest is None or not entries:
         return None
     source = max(entries, key=lambda name: graph.order[name])
     behind = [name for name in entries if name != source]
     if behind and _only_saturates(graph, source, latest):  # a block is solved together with what clips it
         source = max(behind, key=lambda name: graph.order[name])
     targets = tuple(v for v in values if source in graph.dominators[v] and v != source)
-    nodes = tuple(n for n in graph.nodes if any(n in graph.between(source, target) for target in targets))
+    nodes = _all_between(graph, source, targets)
     square = graph.size(source) <= sum(graph.size(target) for target in targets)
     kind = "residual" if square and _is_residual(graph, latest, source) else "opaque"
     rule = operation_rule(f"preimage::{kind}")
@@ -160,10 +175,26 @@ def enclosing(graph: Graph, values: tuple[str, ...], known: Known) -> Region | N
     )
 
 
+def _entries(graph: Graph, value: str, known: Known) -> list[str]:
+    """Unknown values through which everything passes on its way to a value."""
+    return [
+        name
+        for name in graph.dominators[value]
+        if name not in known
+        and name != value
+        and not _is_list(graph, name)
+        and graph.layout(name) is not None
+    ]
+
+
+def _all_between(graph: Graph, source: str, targets: tuple[str, ...]) -> tuple[Node, ...]:
+    names = {node.name for target in targets for node in graph.between(source, target)}
+    return tuple(node for node in graph.nodes if node.name in names)
+
+
 def whole(graph: Graph, source: str, targets: tuple[str, ...]) -> Region:
     """Everything between an input and known values as one region, solved by Gauss-Newton."""
-    names = {node.name for target in targets for node in graph.between(source, target)}
-    nodes = tuple(node for node in graph.nodes if node.name in names)
+    nodes = _all_between(graph, source, targets)
     rule = operation_rule("preimage::opaque")
     if rule is None:
         raise NotInvertibleError("the rule for opaque regions is not registered; import preimage")
@@ -187,7 +218,7 @@ def _is_residual(graph: Graph, value: str, source: str) -> bool:
     node = graph.by_name[value]
     while len(node.inputs) == 1 and node.inputs[0] in graph.by_name and node.name != source:
         node = graph.by_name[node.inputs[0]]
-    same = node.shape == graph.shape(source) or node.size == prod(graph.shape(source))
+    same = node.shape == graph.shape(source) or node.size == graph.size(source)
     return node.operation == "add" and len(node.inputs) == 2 and same
 
 

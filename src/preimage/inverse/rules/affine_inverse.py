@@ -10,7 +10,6 @@ from torch import Tensor
 
 from preimage.capture.graph import Graph, Node
 from preimage.capture.interpret import evaluate, run_node
-from preimage.certificate import Certificate
 from preimage.inverse.determinant import log_abs_det
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.linear import Affine, AffineComposition, Scale
@@ -34,7 +33,7 @@ def affine(site: Site, y: Tensor) -> Solved:
         solution = solver(y.detach())
         x = polished(site, solver, y, solution.x)
         x = snapped(x, *source_range(site.graph, site.source))
-        return Solved(x, _log_det(site, solver, x), folded(solution.certificate, site, y))
+        return Solved(x, _log_det(site, solver, x), solution.certificate)
     prior = None if site.context is None else site.context.prior(site.source)
     x = solver.solve(y) if prior is None else _towards(site, y, prior)
     certainty = 0.0 if facts.rank is None else min(1.0, facts.rank / max(1, facts.in_size))
@@ -125,26 +124,6 @@ def snapped(x: Tensor, low: float, high: float) -> Tensor:
     return torch.where(x > high - near, high, x) if math.isfinite(high) else x
 
 
-def folded(certificate: Certificate, site: Site, y: Tensor) -> Certificate:
-    """One row per sample, where the network had folded other axes into the batch."""
-    fold = site.graph.by_name[site.target].fold if site.target in site.graph.by_name else 1
-    if fold == 1:
-        return certificate
-
-    def worst(rows: Tensor) -> Tensor:
-        return rows.view(-1, fold).amax(1)
-
-    return Certificate(
-        residual=worst(certificate.residual),
-        converged=certificate.converged.view(-1, fold).all(1),
-        iterations=worst(certificate.iterations),
-        condition=worst(certificate.condition),
-        nullity=worst(certificate.nullity),
-        domain_violation=worst(certificate.domain_violation),
-        message=certificate.message,
-    )
-
-
 def _log_det(site: Site, solver: PseudoInverse, x: Tensor) -> Tensor | None:
     """Minus the log abs det of every node in turn, with gradients for their parameters."""
     if solver.facts.guarantee != "exact":
@@ -157,8 +136,7 @@ def _log_det(site: Site, solver: PseudoInverse, x: Tensor) -> Tensor | None:
             return None
         total = total - part
         values[node.name] = run_node(site.graph, node, values)
-    fold = site.graph.by_name[site.target].fold
-    return total if fold == 1 else total.view(-1, fold).sum(1)
+    return total
 
 
 def _node_log_det(site: Site, node: Node, values: dict[str, Any]) -> Tensor | None:

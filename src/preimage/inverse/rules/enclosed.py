@@ -10,8 +10,9 @@ from torch import Tensor
 
 from preimage.capture.interpret import BATCH, evaluate
 from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.packing import stacked
 from preimage.inverse.registry import Site, Solved, register_inverse
-from preimage.inverse.rules.moments import moments
+from preimage.inverse.rules.moments import moments_of_samples
 from preimage.inverse.smooth import is_spatial, smooth_metric, textured_start
 from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
 from preimage.inverse.solvers.quasi_newton import quasi_newton
@@ -27,37 +28,42 @@ that no amount of work makes the answer exact. ``Inverse.solve`` spends more."""
 @register_inverse("preimage::residual", guarantee=Guarantee.ITERATIVE)
 def residual(site: Site, y: Tensor) -> Solved:
     """x + g(x) = y by damped Gauss-Newton steps from x = y."""
-    return _solve(site, y, y.reshape(y.shape[0], *site.shape))
+    rows = _known_rows(site, y)
+    return _solve(site, rows, rows.reshape(rows.shape[0], *site.event))
 
 
 @register_inverse("preimage::opaque", guarantee=Guarantee.OPAQUE)
 def opaque(site: Site, y: Tensor) -> Solved:
     """f(x) = y by damped Gauss-Newton steps from the prior mean."""
-    return _solve(site, y, None)
+    return _solve(site, _known_rows(site, y), None)
+
+
+def _known_rows(site: Site, y: Tensor) -> Tensor:
+    """The known values with one row a sample; several already are side by side."""
+    return site.to_samples(site.target, y) if len(site.targets) <= 1 else y
 
 
 def _solve(site: Site, y: Tensor, first: Tensor | None) -> Solved:
     known = {name: value for name, value in site.values.items() if name != site.source}
 
     def region(x: Tensor) -> Tensor:
-        values = evaluate(
-            site.graph, {**_inside(site, known), site.source: x, BATCH: x.shape[0]}, site.targets
-        )
-        parts = [values[name] for name in site.targets]
-        return parts[0] if len(parts) == 1 else torch.cat([part.flatten(1) for part in parts], 1)
+        unknown = {site.source: site.from_samples(site.source, x), BATCH: x.shape[0]}
+        values = evaluate(site.graph, {**_inside(site, known), **unknown}, site.targets)
+        return stacked(site.graph, {name: values[name] for name in site.targets})
 
     trusted = site.noise == 0.0
     effort = Effort(default_tolerance(y.dtype), _products(site, trusted=trusted))
-    if not trusted and first is None and is_spatial(site.shape):
-        metric = smooth_metric(site.shape, y)
-        begin = textured_start(moments(site, y)[0], metric)
+    if not trusted and first is None and is_spatial(site.event):
+        metric = smooth_metric(site.event, y)
+        begin = textured_start(moments_of_samples(site, y)[0], metric)
         x, certificate = quasi_newton(region, y, begin, effort=effort, metric=metric)
     else:
         begin = start(site, y, region) if first is None else first
         x, certificate = gauss_newton(region, y, begin, effort=effort)
-    square = math.prod(site.shape) <= y[0].numel()
+    square = math.prod(site.event) <= y[0].numel()
     unique = trusted and certificate.ok and square
-    return Solved(x.detach(), certificate=certificate, exact=1.0 if unique else 0.0)
+    found = site.from_samples(site.source, x.detach())
+    return Solved(found, certificate=certificate, exact=1.0 if unique else 0.0)
 
 
 def _products(site: Site, *, trusted: bool) -> int:
@@ -67,14 +73,14 @@ def _products(site: Site, *, trusted: bool) -> int:
 
 def start(site: Site, y: Tensor, region: Callable[[Tensor], Tensor]) -> Tensor:
     """The prior mean, or zero; where the region is flat there, numbers without a pattern."""
-    mean = moments(site, y)[0].clone()
+    mean = moments_of_samples(site, y)[0].clone()
     with torch.enable_grad():
         point = mean.detach().requires_grad_()
         error = (y.detach() - region(point)).square().sum()
         (slope,) = torch.autograd.grad(error, point)
     flat = (slope.flatten(1) == 0).all(1) & (error.detach() > 0)
     golden = torch.arange(1, mean[0].numel() + 1, device=y.device) * 2.399963229728653  # never repeats
-    pattern = (0.5 * golden.cos()).to(y).view(1, *site.shape)
+    pattern = (0.5 * golden.cos()).to(y).view(1, *site.event)
     return torch.where(flat.view(-1, *[1] * (mean.dim() - 1)), pattern, mean)
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from preimage.errors import DomainError
 from preimage.inverse.registry import UNKNOWN, Site, Solved, register_inverse
+from preimage.inverse.roles import register_structural
 from preimage.inverse.rules.reshape import zeros_log_det
 
 
@@ -16,7 +17,7 @@ def add(site: Site, y: Tensor) -> Solved:
     left, right = site.operands[:2]
     alpha = site.operand(2, "alpha", 1) * (-1 if site.operation == "sub" else 1)
     x = y - alpha * right if left is UNKNOWN else (y - left) / alpha
-    return Solved(_reduced(x, site), zeros_log_det(y))
+    return Solved(_reduced(x, site), zeros_log_det(site, y))
 
 
 @register_inverse("mul")
@@ -63,26 +64,26 @@ def concatenate(site: Site, y: Tensor) -> Solved:
     """The slice of y that the operand became."""
     tensors, axis = site.node.args[0], site.operand(1, "dim", 0)
     names = [reference.name for reference in tensors]
-    sizes = [_extent(site, name, axis, y.dim()) for name in names]
+    sizes = [_extent(site, name, axis, y) for name in names]
     start = sum(sizes[: names.index(site.source)])
     x = y.narrow(axis, start, sizes[names.index(site.source)])
-    return Solved(x, zeros_log_det(y))
+    return Solved(x, zeros_log_det(site, y))
 
 
-def _extent(site: Site, name: str, axis: int, dimensions: int) -> int:
-    """Size of an operand along the joined axis; parameters carry their own batch axis."""
-    position = axis % dimensions - 1
-    if site.graph.is_data(name):
-        return site.graph.shape(name)[position]
-    constant = site.graph.tensor(name)
-    return constant.shape[axis] if constant is not None else site.graph.shape(name)[position]
+def _extent(site: Site, name: str, axis: int, y: Tensor) -> int:
+    """Size of an operand along the joined axis."""
+    layout = site.graph.layout(name) if site.graph.is_data(name) else None
+    if layout is not None:
+        return layout.sizes(site.graph.shape(name), site.samples(y))[axis]
+    operands = dict(zip((r.name for r in site.node.args[0]), site.operands[0], strict=True))
+    return operands[name].shape[axis]
 
 
 @register_inverse("stack")
 def stack(site: Site, y: Tensor) -> Solved:
     """The layer of y that the operand became."""
     names = [reference.name for reference in site.node.args[0]]
-    return Solved(y.select(site.operand(1, "dim", 0), names.index(site.source)), zeros_log_det(y))
+    return Solved(y.select(site.operand(1, "dim", 0), names.index(site.source)), zeros_log_det(site, y))
 
 
 @register_inverse("preimage::gather")
@@ -91,13 +92,18 @@ def gather(site: Site, y: Tensor) -> Solved:
     return Solved(y)
 
 
-@register_inverse(
-    "chunk", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_chunk", "unsafe_split"
-)
+SPLITS = ("chunk", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_chunk", "unsafe_split")
+"""Operations with several results that together hold every number."""
+
+register_structural(*SPLITS, "cat", "stack")
+
+
+@register_inverse(*SPLITS)
 def parts(site: Site, y: Tensor) -> Solved:
     """All parts, put together again."""
     values = list(y)
     unbound = site.operation == "unbind"
     axis = site.operand(1 if unbound else 2, "dim", 0)
     x = torch.stack(values, axis) if unbound else torch.cat(values, axis)
-    return Solved(x, zeros_log_det(x))
+    layout = site.graph.layout(site.source)
+    return Solved(x, x.new_zeros(x.shape[0] if layout is None else layout.samples(x)))

@@ -10,6 +10,7 @@ from torch import Tensor
 from preimage.capture.graph import Graph, Node
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
+from preimage.inverse.roles import register_structural
 
 SAME_ORDER = (
     "view", "_unsafe_view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "contiguous", "clone",
@@ -24,9 +25,12 @@ MOVES = (
 """Operations that permute the numbers."""
 
 
-def zeros_log_det(y: Tensor) -> Tensor:
+register_structural(*SAME_ORDER, *MOVES)
+
+
+def zeros_log_det(site: Site, y: Tensor) -> Tensor:
     """log_det of a volume-preserving step, ``(N,)`` zeros."""
-    return y.new_zeros(y.shape[0])
+    return y.new_zeros(site.samples(y))
 
 
 def _unchanged(graph: Graph, node: Node) -> Guarantee:
@@ -36,26 +40,18 @@ def _unchanged(graph: Graph, node: Node) -> Guarantee:
 @register_inverse(*SAME_ORDER, guarantee=_unchanged)
 def same_order(site: Site, y: Tensor) -> Solved:
     """x has the numbers of y in the same order."""
-    return Solved(y.reshape(-1, *site.shape), zeros_log_det(y))
+    return Solved(y.reshape(site.sizes(y)), zeros_log_det(site, y))
 
 
 @register_inverse(*MOVES, guarantee=_unchanged)
 def moves(site: Site, y: Tensor) -> Solved:
     """The inverse of a permutation of numbers is its transpose; here: numbers are followed by their index."""
-    fold = site.graph.by_name[site.source].fold if site.source in site.graph.by_name else 1
-    rows = y.numel() // max(1, _count(site.shape))
-    index = torch.arange(y.numel(), device=y.device).view(rows, *site.shape)
+    sizes = site.sizes(y)
+    index = torch.arange(y.numel(), device=y.device).view(sizes)
     moved = site.node.target(*_with(site.operands, index), **site.options).reshape(-1)
-    x = torch.empty_like(moved, dtype=y.dtype).scatter_(0, moved, y.reshape(-1)).view(rows, *site.shape)
-    return Solved(x, y.new_zeros(max(1, rows // fold)))
+    x = torch.empty_like(moved, dtype=y.dtype).scatter_(0, moved, y.reshape(-1)).view(sizes)
+    return Solved(x, zeros_log_det(site, y))
 
 
 def _with(operands: tuple[Any, ...], value: Tensor) -> tuple[Any, ...]:
     return (value, *operands[1:])
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count

@@ -14,7 +14,7 @@ from preimage.inverse.prior import Prior
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.roles import saturation_bounds
 from preimage.inverse.rules.affine import affine_of
-from preimage.inverse.rules.affine_inverse import folded, snapped, source_range
+from preimage.inverse.rules.affine_inverse import snapped, source_range
 from preimage.inverse.rules.moments import moments
 from preimage.inverse.rules.range import within
 from preimage.inverse.solvers.cgls import cgls
@@ -44,7 +44,7 @@ def region(site: Site, y: Tensor) -> Solved:
     solution = prepared_region(site)(y)
     exact = solution.exact.double().mean().item() if solution.exact.numel() else 1.0
     x = snapped(solution.x, *source_range(site.graph, site.source))
-    return Solved(x, None, folded(solution.certificate, site, y), exact)
+    return Solved(x, None, solution.certificate, exact)
 
 
 def _is_hopeless(site: Site, y: Tensor) -> bool:

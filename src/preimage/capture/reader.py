@@ -1,0 +1,219 @@
+"""One exported program, translated into a graph."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any, cast, final
+
+import torch
+from torch import SymInt, Tensor, fx, nn
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
+
+from preimage.capture.graph import Graph, Node, Reference, references
+from preimage.capture.interpret import BATCH
+from preimage.capture.layout import Layout, symbolic_layout, symbolic_size
+from preimage.errors import CaptureError, NotInvertibleError
+
+
+def read(model: nn.Module, program: ExportedProgram, batch: int, fixed: int | None) -> Graph:
+    """The graph of an exported program; where each value holds its samples is read from its symbolic sizes.
+
+    Args:
+        model: the module that was exported.
+        program: the exported program.
+        batch: batch size of the example.
+        fixed: the batch size that the program is valid for, None when any will do.
+    """
+    return _Reader(model, program, batch, fixed).graph()
+
+
+@final
+class _Reader:
+    """The state of one translation."""
+
+    def __init__(self, model: nn.Module, program: ExportedProgram, batch: int, fixed: int | None) -> None:
+        self.model, self.program, self.fixed = model, program, fixed
+        self.batch = fixed or max(batch, 2)
+        self.renamed: dict[str, Reference] = {}
+        self.data: set[str] = set()
+        self.views: set[str] = set()
+        self.nodes: list[Node] = []
+        self.inputs: list[fx.Node] = []
+        self.tensors: dict[str, str] = {}
+        self.constants: dict[str, Tensor] = {}
+
+    def graph(self) -> Graph:
+        """All nodes, in execution order."""
+        self._read_signature()
+        for node in self.program.graph.nodes:
+            if node.op == "call_function":
+                self._read_call(node)
+            elif node.op == "get_attr":
+                self.constants[node.name] = cast(Tensor, getattr(self.program.graph_module, str(node.target)))
+        return Graph(
+            nodes=tuple(self.nodes),
+            inputs=tuple(node.name for node in self.inputs),
+            input_shapes=tuple(_sizes(node.meta["val"])[1:] for node in self.inputs),
+            outputs=self._outputs(),
+            module=self.model,
+            tensors=self.tensors,
+            constants=self.constants,
+            fixed_batch=self.fixed,
+        )
+
+    def _read_signature(self) -> None:
+        placeholders = {n.name: n for n in self.program.graph.nodes if n.op == "placeholder"}
+        for spec in self.program.graph_signature.input_specs:
+            name = spec.arg.name
+            if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER):
+                self.tensors[name] = str(spec.target)
+            elif spec.kind == InputKind.CONSTANT_TENSOR:
+                self.constants[name] = cast(Tensor, self.program.constants[str(spec.target)])
+            elif spec.kind == InputKind.USER_INPUT and name in placeholders:
+                self.inputs.append(placeholders[name])
+                self.data.add(name)
+
+    def _outputs(self) -> tuple[str, ...]:
+        """Tensors that the network returns and that depend on its input."""
+        specs = self.program.graph_signature.output_specs
+        returned = [s.arg for s in specs if s.kind == OutputKind.USER_OUTPUT]
+        names = [self._rename(Reference(a.name)).name for a in returned if isinstance(a, TensorArgument)]
+        outputs = tuple(dict.fromkeys(name for name in names if name in self.data))
+        if not outputs:
+            raise NotInvertibleError("the network returns no tensor that depends on its input")
+        return outputs
+
+    def _read_call(self, node: fx.Node) -> None:
+        if isinstance(node.meta.get("val"), SymInt):
+            self._read_size(node)
+            return
+        args, kwargs = self._operands(node.args), self._operands(node.kwargs)
+        inputs = tuple(dict.fromkeys(n for n in references((args, kwargs)) if n in self.data))
+        operation, target, replaces = self._functional(node)
+        _refuse_chance(operation, args, node)
+        if operation == "sym_size":
+            inputs = ()  # a shape is not data
+        if inputs:
+            self.data.add(node.name)
+        stack = _module_stack(node)
+        self.nodes.append(
+            Node(
+                name=node.name,
+                operation=operation,
+                target=target,
+                args=args,
+                kwargs=kwargs,
+                inputs=inputs,
+                path=stack[-1][0] if stack else "",
+                module=stack[-1][1] if stack else "",
+                stack=tuple(path for path, _ in stack),
+                source=(node.meta.get("stack_trace") or "").strip().split("\n\n")[-1][-300:],
+                **self._description(node.meta.get("val")),
+            )
+        )
+        if replaces is not None:
+            self._write_in_place(replaces, node)
+
+    def _read_size(self, node: fx.Node) -> None:
+        """A number that depends on the batch: computed from it alone."""
+        size = cast(SymInt, node.meta["val"])
+        if [symbolic_size(size, n) for n in (2, 3, 5)] == [2, 3, 5]:
+            self.renamed[node.name] = Reference(BATCH)
+            return
+
+        def of_batch(samples: int) -> int:
+            return symbolic_size(size, samples)
+
+        self.nodes.append(Node(node.name, "size", of_batch, (Reference(BATCH),), {}, (), (), axis=None))
+
+    def _operands(self, value: Any) -> Any:
+        if isinstance(value, fx.Node):
+            return self._rename(Reference(value.name))
+        if isinstance(value, Mapping):
+            return {key: self._operands(item) for key, item in value.items()}
+        if isinstance(value, tuple):
+            return tuple(self._operands(item) for item in value)
+        return [self._operands(item) for item in value] if isinstance(value, list) else value
+
+    def _rename(self, reference: Reference) -> Reference:
+        while reference.name in self.renamed:
+            reference = self.renamed[reference.name]
+        return reference
+
+    def _functional(self, node: fx.Node) -> tuple[str, Callable[..., Any], str | None]:
+        """Base name, pure callable, and the operand that an in-place operation overwrites."""
+        target: Any = node.target
+        if not isinstance(target, torch._ops.OpOverload):
+            return getattr(target, "__name__", str(target)), target, None
+        name = target._schema.name.split("::")[-1]
+        if name.endswith("_") and not name.endswith("__"):
+            pure = getattr(getattr(torch.ops.aten, name[:-1], None), target._overloadname, None)
+            first = node.args[0]
+            if pure is None or not isinstance(first, fx.Node):
+                raise CaptureError(
+                    f"in-place operation {name} at {node.name} has no pure form; write it out of place"
+                )
+            return name[:-1], pure, first.name
+        if target.is_view:
+            self.views.add(node.name)
+        return name, target, None
+
+    def _write_in_place(self, written: str, node: fx.Node) -> None:
+        """Later readers of the overwritten value read the new one."""
+        written = self._rename(Reference(written)).name
+        if written in self.views or written in self.tensors:
+            kind = "a view" if written in self.views else f"the buffer or parameter {self.tensors[written]!r}"
+            raise CaptureError(
+                f"{node.name} ({node.target}) writes in place into {kind}; a network without side effects was"
+                f" wanted: write it out of place. {(node.meta.get('stack_trace') or '').strip()[-300:]}"
+            )
+        self.renamed[written] = Reference(node.name)
+
+    def _description(self, value: Any) -> dict[str, Any]:
+        """Shape and layout of a value, or of the parts of a tuple."""
+        if isinstance(value, (tuple, list)):
+            return {
+                "shape": (),
+                "parts": tuple(self._event(part)[0] for part in value if isinstance(part, Tensor)),
+            }
+        if not isinstance(value, Tensor) or value.dim() == 0:
+            return {"shape": (), "axis": None}
+        shape, layout = self._event(value)
+        axis, fold = (layout.axis, layout.fold) if layout else (None, 1)
+        return {"shape": shape, "axis": axis, "fold": fold, "sizes": _sizes(value)}
+
+    def _event(self, value: Tensor) -> tuple[tuple[int, ...], Layout | None]:
+        sizes, layout = _sizes(value), symbolic_layout(value.shape)
+        if not sizes:
+            return (), None
+        if self.fixed == 1:  # every value belongs to the one sample, whatever its first axis means
+            return sizes[1:], Layout(0, sizes[0]) if sizes[0] else None
+        if layout is None:  # numbers per sample are counted all the same
+            rows = max(1, sizes[0] // self.batch)
+            return (*((rows,) if rows > 1 else ()), *sizes[1:]), None
+        return layout.event(sizes), layout
+
+
+def _sizes(value: Tensor) -> tuple[int, ...]:
+    return tuple(operator.index(s.node.hint) if isinstance(s, SymInt) else int(s) for s in value.shape)
+
+
+def _refuse_chance(operation: str, args: tuple[Any, ...], node: fx.Node) -> None:
+    """Dropout that was called with training=True is no function of its input."""
+    if "dropout" in operation and len(args) > 2 and args[2] and args[1]:
+        raise NotInvertibleError(
+            f"{node.name} is dropout with training=True, whose output depends on chance; a fixed network was"
+            " wanted: call model.eval(), and pass training=self.training"
+        )
+
+
+def _module_stack(node: fx.Node) -> list[tuple[str, str]]:
+    entries = (node.meta.get("nn_module_stack") or {}).values()
+    pairs = [(entry[0], _class_name(entry[1])) for entry in entries]
+    return [] if pairs and pairs[0][0].startswith("_empty") else pairs
+
+
+def _class_name(cls: Any) -> str:
+    return str(cls if isinstance(cls, str) else cls.__qualname__).split(".")[-1]
