@@ -64,6 +64,10 @@ class PictureError(PreimageError, ValueError):
     """A picture file cannot be read, or is larger than the limit."""
 
 
+class FileFormatError(PreimageError, ValueError):
+    """A file is not what it should be: of another kind or version, incomplete, changed or too large."""
+
+
 class OutputError(PreimageError, OSError):
     """A report or file cannot be written where it was asked for."""
 
