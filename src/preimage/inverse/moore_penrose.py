@@ -123,8 +123,8 @@ def pseudo_inverse(layer: nn.Module, input_shape: Shape) -> MoorePenrose:
         input_shape: event shape of its input, such as ``(C, H, W)``.
 
     Returns:
-        A module: ``inverse(y)`` is differentiable in y and in the layer's parameters, ``inverse.solve(y)`` adds
-        a certificate, ``inverse.facts`` holds rank and condition number.
+        A module: ``inverse(y)`` is differentiable in y and in the layer's parameters, ``inverse.solve(y)``
+        adds a certificate, ``inverse.facts`` holds rank and condition number.
 
     Raises:
         NotInvertibleError: when the layer is not a chain of affine operations.
@@ -171,6 +171,6 @@ def _part(graph: Graph, node: Node) -> Affine:
 
 def _not_affine(node: Node) -> NotInvertibleError:
     return NotInvertibleError(
-        f"{node.path or node.name} ({node.operation}) is not an affine operation in a chain; a pseudo-inverse is"
-        " defined for those only. Write preimage.invert(model, example) for a network"
+        f"{node.path or node.name} ({node.operation}) is not an affine operation in a chain; a pseudo-inverse"
+        " is defined for those only. Write preimage.invert(model, example) for a network"
     )

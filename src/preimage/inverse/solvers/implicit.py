@@ -16,8 +16,8 @@ def with_derivatives(f: Function, solve: Function, y: Tensor, x: Tensor, *, in_s
     """The value of x = A+ (y - b), carrying its first derivatives by y and by the parameters of f.
 
     With r = y - A x - b, v = (A+)' x and P = A+, the differential is
-    ``P (dy - dA x - db) + P P' dA' r + (I - P A) dA' v``; constants r and v are computed once, and the rest is
-    written as one expression whose value vanishes.
+    ``P (dy - dA x - db) + P P' dA' r + (I - P A) dA' v``; constants r and v are computed once, and the rest
+    is written as one expression whose value vanishes.
 
     Reference: Golub and Pereyra (1973), https://doi.org/10.1137/0710036.
 
@@ -66,6 +66,7 @@ class Transposed:
         self._f, self._shape = f, in_shape
 
     def __call__(self, v: Tensor) -> Tensor:
+        """A' v."""
         with torch.enable_grad():
             x = torch.zeros(v.shape[0], *self._shape, dtype=v.dtype, device=v.device, requires_grad=True)
             (answer,) = torch.autograd.grad(self._f(x), x, v, create_graph=True)

@@ -77,7 +77,7 @@ class PseudoInverse(ABC):
         return self._solve(self._checked(y))[0]
 
     def solve_linear(self, z: Tensor) -> Tensor:
-        """A+ z, without an offset; linear and differentiable in z, ``(N, *out_shape)`` to ``(N, *in_shape)``."""
+        """A+ z without an offset, linear and differentiable in z."""
         check_event(z, self.affine.out_shape, f"the pseudo-inverse of {self.affine}")
         self._update()
         return self._solve(z)[0]
