@@ -1,0 +1,1 @@
+"""Maps whose features are moved by what the features before them say."""
