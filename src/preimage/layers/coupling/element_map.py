@@ -32,7 +32,7 @@ class ElementMap(nn.Module, abc.ABC):
 
         Args:
             x: elements, of any shape ``(...)``.
-            raw: their parameters ``(..., count)``.
+            raw: their parameters ``(..., count)``, with size 1 where elements share them.
 
         Returns:
             y and log abs dy/dx, both of the shape of x.
