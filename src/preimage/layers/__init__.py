@@ -31,6 +31,7 @@ from preimage.layers.elementwise.from_activation import from_activation as from_
 from preimage.layers.elementwise.from_transform import FromTransform as FromTransform
 from preimage.layers.elementwise.gelu import GELU as GELU
 from preimage.layers.elementwise.leaky_relu import LeakyReLU as LeakyReLU
+from preimage.layers.elementwise.learned_map import LearnedMap as LearnedMap
 from preimage.layers.elementwise.learned_range_compression import (
     LearnedRangeCompression as LearnedRangeCompression,
 )
@@ -87,6 +88,41 @@ from preimage.layers.norm.group_norm import GroupNorm as GroupNorm
 from preimage.layers.norm.layer_norm import LayerNorm as LayerNorm
 from preimage.layers.norm.rms_norm import RMSNorm as RMSNorm
 from preimage.layers.norm.statistics_norm import StatisticsNorm as StatisticsNorm
+from preimage.layers.residual.lip_swish import ConcatenatedLipSwish as ConcatenatedLipSwish
+from preimage.layers.residual.lip_swish import LipSwish as LipSwish
+from preimage.layers.residual.lipschitz_dense_nets import LipschitzDenseConvNet as LipschitzDenseConvNet
+from preimage.layers.residual.lipschitz_dense_nets import LipschitzDenseMLP as LipschitzDenseMLP
+from preimage.layers.residual.lipschitz_nets import LipschitzConvNet as LipschitzConvNet
+from preimage.layers.residual.lipschitz_nets import LipschitzMLP as LipschitzMLP
+from preimage.layers.residual.lipschitz_network import AssumedLipschitz as AssumedLipschitz
+from preimage.layers.residual.lipschitz_network import LipschitzNetwork as LipschitzNetwork
+from preimage.layers.residual.log_det import ExactLogDet as ExactLogDet
+from preimage.layers.residual.log_det import LogDet as LogDet
+from preimage.layers.residual.log_det import RussianRoulette as RussianRoulette
+from preimage.layers.residual.log_det import TruncatedSeries as TruncatedSeries
+from preimage.layers.residual.operator_norms import InducedNorms as InducedNorms
+from preimage.layers.residual.operator_norms import OperatorNorms as OperatorNorms
+from preimage.layers.residual.operator_norms import SpectralNorms as SpectralNorms
+from preimage.layers.residual.residual import Residual as Residual
+from preimage.layers.residual.root_solver import AndersonSolver as AndersonSolver
+from preimage.layers.residual.root_solver import NewtonSolver as NewtonSolver
+from preimage.layers.residual.root_solver import RootSolver as RootSolver
+from preimage.layers.residual.root_solver import SolverBySize as SolverBySize
+from preimage.layers.spline.bounded_knots import BoundedKnots as BoundedKnots
+from preimage.layers.spline.bounded_knots import FreeEndKnots as FreeEndKnots
+from preimage.layers.spline.bounded_knots import PeriodicKnots as PeriodicKnots
+from preimage.layers.spline.bounded_knots import SteepnessRule as SteepnessRule
+from preimage.layers.spline.curve_knots import AreaKnots as AreaKnots
+from preimage.layers.spline.curve_knots import BinKnots as BinKnots
+from preimage.layers.spline.curve_knots import HermiteKnots as HermiteKnots
+from preimage.layers.spline.knot_rule import KnotRule as KnotRule
+from preimage.layers.spline.softmax_knots import SoftmaxKnots as SoftmaxKnots
+from preimage.layers.spline.spline_map import CubicSplineMap as CubicSplineMap
+from preimage.layers.spline.spline_map import CustomSplineMap as CustomSplineMap
+from preimage.layers.spline.spline_map import LinearSplineMap as LinearSplineMap
+from preimage.layers.spline.spline_map import QuadraticSplineMap as QuadraticSplineMap
+from preimage.layers.spline.spline_map import RationalQuadraticMap as RationalQuadraticMap
+from preimage.layers.spline.spline_map import SplineMap as SplineMap
 from preimage.layers.structure.concatenate import Concatenate as Concatenate
 from preimage.layers.structure.factor_out import factor_out as factor_out
 from preimage.layers.structure.mean_pool import MeanPool as MeanPool
