@@ -1,5 +1,15 @@
 """Bijections, one idea a file. One line a name, in alphabetical order."""
 
+from preimage.layers.attention.causal_transformer import CausalTransformer as CausalTransformer
+from preimage.layers.attention.invertible_attention import InvertibleAttention as InvertibleAttention
+from preimage.layers.attention.jet import channel_transformer_coupling as channel_transformer_coupling
+from preimage.layers.attention.jet import jet as jet
+from preimage.layers.attention.jet import position_transformer_coupling as position_transformer_coupling
+from preimage.layers.attention.position_partition import PositionPartition as PositionPartition
+from preimage.layers.attention.shift_scale_map import ShiftScaleMap as ShiftScaleMap
+from preimage.layers.attention.tarflow import tarflow as tarflow
+from preimage.layers.attention.tarflow import tarflow_block as tarflow_block
+from preimage.layers.attention.transformer_net import TransformerNet as TransformerNet
 from preimage.layers.autoregressive.autoregressive import Autoregressive as Autoregressive
 from preimage.layers.autoregressive.inverse_autoregressive import (
     InverseAutoregressive as InverseAutoregressive,

@@ -1,0 +1,1 @@
+"""Maps close to the identity: contractions, planar and Sylvester maps, gradients of convex functions."""
