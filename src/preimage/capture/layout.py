@@ -54,7 +54,7 @@ class Layout:
         return (*event[: self.axis], samples * self.fold, *event[self.axis :])
 
     def to_samples(self, value: Tensor) -> Tensor:
-        """The value with one row a sample: ``(N, *event)``, or ``(N, fold, *event)`` where entries are folded."""
+        """One row a sample: ``(N, *event)``, or ``(N, fold, *event)`` where entries are folded."""
         rows = value.movedim(self.axis, 0)
         return rows if self.fold == 1 else rows.unflatten(0, (-1, self.fold))
 

@@ -18,8 +18,8 @@ def with_layouts(graph: Graph, examples: tuple[Tensor, ...]) -> Graph:
     """The graph with the layouts confirmed that sizes alone leave open.
 
     A size that is a multiple of the batch may be ``(samples, windows)`` or ``(windows, samples)``, and where
-    the capture fixed the batch every size is a plain number. The network is run twice, on inputs that differ in
-    the last sample only; a layout holds when only that sample's entries change. A value that cannot be
+    the capture fixed the batch every size is a plain number. The network is run twice, on inputs that differ
+    in the last sample only; a layout holds when only that sample's entries change. A value that cannot be
     decided has no layout, and is never inverted by itself.
 
     Args:
@@ -45,7 +45,7 @@ def _decided(graph: Graph, examples: tuple[Tensor, ...], names: set[str]) -> dic
     decided = {node.name: replace(node, axis=None) for node in graph.nodes if node.name in names}
     for node, one, other in _pairs(graph, examples):
         if node.name in names and isinstance(one, Tensor) and one.dim():
-            changed = (one != other) & ~((one != one) & (other != other))
+            changed = one.nan_to_num() != other.nan_to_num()
             layouts = _possible(graph, node, one)
             layout = next((found for found in layouts if separates(changed, found)), None)
             if layout is not None:
@@ -61,7 +61,7 @@ def _possible(graph: Graph, node: Node, value: Tensor) -> tuple[Layout, ...]:
 
 
 def _pairs(graph: Graph, examples: tuple[Tensor, ...]) -> Iterator[tuple[Node, Any, Any]]:
-    """Every value of both runs, in execution order; nothing where the network cannot be run on random input."""
+    """Every value of both runs, in execution order, up to what random input cannot pass."""
     batch = graph.fixed_batch or 2
     first, second = _inputs(graph, examples, batch)
     last = _last_readers(graph)
@@ -71,7 +71,7 @@ def _pairs(graph: Graph, examples: tuple[Tensor, ...]) -> Iterator[tuple[Node, A
                 first[node.name] = run_node(graph, node, first)
                 second[node.name] = run_node(graph, node, second)
         except (RuntimeError, IndexError, ValueError):
-            return  # what random numbers cannot pass is left undecided
+            return
         yield node, first[node.name], second[node.name]
         for name in last.get(node.name, ()):
             first.pop(name, None)

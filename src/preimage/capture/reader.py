@@ -14,6 +14,7 @@ from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 from preimage.capture.graph import Graph, Node, Reference, references
 from preimage.capture.interpret import BATCH
 from preimage.capture.layout import Layout, symbolic_layout, symbolic_size
+from preimage.capture.twice import REPLACED
 from preimage.errors import CaptureError, NotInvertibleError
 
 
@@ -158,7 +159,7 @@ class _Reader:
             return name[:-1], pure, first.name
         if target.is_view:
             self.views.add(node.name)
-        return name, target, None
+        return name, REPLACED.get(name, target), None
 
     def _write_in_place(self, written: str, node: fx.Node) -> None:
         """Later readers of the overwritten value read the new one."""

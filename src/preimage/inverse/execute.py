@@ -12,10 +12,10 @@ from torch import Tensor
 from preimage.capture.graph import Graph
 from preimage.capture.interpret import BATCH, evaluate, samples_of
 from preimage.certificate import Certificate, join
-from preimage.inverse.packing import stacked
 from preimage.inverse.context import RuleContext
 from preimage.inverse.evidence import per_sample
 from preimage.inverse.guarantee import CERTAIN, SURJECTIVE
+from preimage.inverse.packing import stacked
 from preimage.inverse.plan import Compute, Plan
 from preimage.inverse.region import Region
 from preimage.inverse.registry import Site, Solved
