@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from preimage.domains import Domain
 from preimage.errors import NotInvertibleError, ShapeError
 from preimage.flows.bases.base import Base
 from preimage.flows.distribution import FlowDistribution
+from preimage.training import FitSettings, History, fit
+from preimage.training.batches import Batch
+from preimage.training.history import Listener, Record
 
 
 class Flow(nn.Module):
@@ -53,6 +57,7 @@ class Flow(nn.Module):
         self.bijection = bijection
         self.base = base
         self.embedding = embedding
+        self.history = History()
 
     def forward(self, x: Any, context: Any = None) -> Tensor:
         """The log-density of every row ``(N,)``, as :meth:`log_prob`."""
@@ -169,9 +174,49 @@ class Flow(nn.Module):
         numbers = sum(part[0].numel() for part in as_tuple(x))
         return -self.log_prob(x, context) / (math.log(2) * numbers)
 
+    def fit(
+        self,
+        data: Any,
+        *,
+        context: Any = None,
+        validation: Any = None,
+        listeners: Sequence[Listener] = (),
+        **settings: Any,
+    ) -> Self:
+        """Maximise the mean log-density of the data; see :func:`preimage.training.fit`.
+
+        Args:
+            data: tensor or array ``(N, *event)``, data frame, or ``Dataset`` of examples or of tuples
+                (example, context).
+            context: tensor or array ``(N, ...)``.
+            validation: data to validate with, or a tuple of data and context; a share of the rows by default.
+            listeners: functions that get the record of every epoch.
+            settings: see :class:`preimage.training.FitSettings`, such as ``epochs=50``.
+
+        Returns:
+            The flow itself, with the weights of the best validation loss and the run in ``history``.
+
+        Raises:
+            NotConvergedError: the loss diverged again and again.
+        """
+        self.history = fit(
+            self,
+            _negative_log_prob,
+            data,
+            FitSettings(**settings),
+            context=context,
+            validation=validation,
+            listeners=listeners,
+            units=self._units,
+        )
+        return self
+
     def distribution(self, context: Any = None) -> FlowDistribution:
         """The flow as a ``torch.distributions.Distribution``; batch shape ``(B,)`` with a context."""
         return FlowDistribution(self, context)
+
+    def _units(self, loss: float) -> Record:
+        return {"bits_per_dim": loss / (math.log(2) * self.base.dimensions())}
 
     def _draw(
         self, base: Base, count: int, context: Any, generator: torch.Generator | None
@@ -188,6 +233,10 @@ class Flow(nn.Module):
         if context is None or wanted is None:
             checks.check_context("Flow", context, None if self.embedding is None else wanted, rows)
         return context if self.embedding is None or context is None else self.embedding(context)
+
+
+def _negative_log_prob(flow: nn.Module, batch: Batch) -> Tensor:
+    return -cast(Tensor, flow(*batch))
 
 
 def _for(part: Bijection | Base, context: Context) -> Context:
