@@ -68,6 +68,10 @@ class FileFormatError(PreimageError, ValueError):
     """A file is not what it should be: of another kind or version, incomplete, changed or too large."""
 
 
+class ModelFileError(PreimageError, ValueError):
+    """A model file is broken, unsafe, too large, of another version, or belongs to another network."""
+
+
 class OutputError(PreimageError, OSError):
     """A report or file cannot be written where it was asked for."""
 
