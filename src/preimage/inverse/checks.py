@@ -6,7 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from preimage.capture.graph import Graph
+from preimage.capture.layout import Layout
 from preimage.errors import NonFiniteError, ShapeError
+
+Sizes = tuple[int | str, ...]
+"""A shape in which the axis of the samples has a word instead of a number."""
 
 
 def check_example(example: object) -> tuple[Tensor, ...]:
@@ -38,17 +42,37 @@ def check_values(graph: Graph, model: nn.Module, values: dict[str, Tensor]) -> N
     """
     parameter = next((p for p in model.parameters() if p.is_floating_point()), None)
     for name, value in values.items():
-        check_value(name, value, graph.shape(name), parameter)
+        check_value(name, value, _sizes(graph, name), parameter)
+        check_batch(graph, name, value)
 
 
-def check_value(name: str, value: object, shape: tuple[int, ...], parameter: Tensor | None) -> None:
-    """One tensor against the event shape and the network's own dtype and device."""
-    wanted = ", ".join(("N", *map(str, shape)))
+def _sizes(graph: Graph, name: str) -> Sizes:
+    layout = graph.layout(name) or Layout()
+    names = "N" if layout.fold == 1 else f"{layout.fold} N"
+    return (*graph.shape(name)[: layout.axis], names, *graph.shape(name)[layout.axis :])
+
+
+def check_batch(graph: Graph, name: str, value: Tensor) -> None:
+    """The number of samples, where the network's own code fixes it."""
+    layout = graph.layout(name)
+    if layout is None or graph.fixed_batch in (None, layout.samples(value)):
+        return
+    raise ShapeError(
+        f"{name}: got {layout.samples(value)} samples; the network's own code fixes the batch to that of the"
+        f" example, {graph.fixed_batch}: capture it with an example of the batch size you want"
+    )
+
+
+def check_value(name: str, value: object, sizes: Sizes, parameter: Tensor | None) -> None:
+    """One tensor against its shape, with words for the free axis, and the network's own dtype and device."""
+    wanted = ", ".join(map(str, sizes))
     if not isinstance(value, Tensor):
         raise ShapeError(f"{name}: got {type(value).__name__}; a tensor ({wanted}) was wanted")
-    if tuple(value.shape[1:]) != shape or value.dim() != len(shape) + 1:
+    if value.dim() != len(sizes) or any(
+        isinstance(b, int) and a != b for a, b in zip(value.shape, sizes, strict=True)
+    ):
         raise ShapeError(f"{name}: got shape {tuple(value.shape)}; ({wanted}) was wanted")
-    if value.shape[0] == 0:
+    if value.numel() == 0 and 0 in value.shape[:1]:
         raise ShapeError(f"{name}: got an empty batch; at least one sample was wanted")
     if not value.is_floating_point():
         raise ShapeError(f"{name}: got {value.dtype}; floating point was wanted: write y.float()")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.capture.graph import Graph
-from preimage.capture.interpret import evaluate
+from preimage.capture.interpret import evaluate, samples_of
 from preimage.capture.taps import TapLike, resolve_tap
 from preimage.certificate import Certificate, OnError, enforce, with_message
 from preimage.errors import NotInvertibleError, ShapeError
@@ -17,14 +17,14 @@ from preimage.inverse.checks import check_values
 from preimage.inverse.context import RuleContext
 from preimage.inverse.execute import Outcome, execute
 from preimage.inverse.ledger import Ledger, ledger
-from preimage.inverse.packing import Packing
+from preimage.inverse.packing import Packing, any_batch, stacked
 from preimage.inverse.plan import Plan, plan
 from preimage.inverse.report import Report
 from preimage.inverse.residual import certify
 from preimage.inverse.round_trips import round_trips
 from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
 from preimage.inverse.solvers.watch import Progress, Watch
-from preimage.inverse.values import Values, bare, flat, several
+from preimage.inverse.values import Values, bare, several
 
 
 class Inverse(nn.Module):
@@ -210,10 +210,10 @@ class Inverse(nn.Module):
         packing = Packing(self.graph)
 
         def forward(x: Tensor) -> Tensor:
-            values = evaluate(self.graph, packing.unpack(x), known)
-            return flat(values[name] for name in known)
+            return stacked(self.graph, evaluate(self.graph, packing.unpack(x), known))
 
-        wanted, guess = flat(known.values()).detach(), packing.pack(first)
+        forward = any_batch(self.graph, forward)
+        wanted, guess = stacked(self.graph, known).detach(), packing.pack(first)
         if decoder is None:
             x, certificate = gauss_newton(forward, wanted, guess, effort=effort)
         else:
@@ -248,7 +248,8 @@ class Inverse(nn.Module):
     def _like(self, y: Values) -> tuple[Tensor, ...]:
         """Empty inputs of the batch size, dtype and device of y."""
         first = several(y)[0]
-        return tuple(first.new_empty(first.shape[0], *shape) for shape in self.graph.input_shapes)
+        rows = samples_of(self.graph, dict.fromkeys(self.graph.outputs, first))
+        return tuple(first.new_empty(rows, *shape) for shape in self.graph.input_shapes)
 
     def _inputs(self, x: Values) -> dict[str, Tensor]:
         values = several(x)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import final
 
@@ -60,6 +60,23 @@ def _rows(graph: Graph, name: str, value: Tensor) -> Tensor:
             " before samples were mixed"
         )
     return layout.to_samples(value)
+
+
+def any_batch(graph: Graph, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """A function of rows that may be called with fewer rows than the capture fixed.
+
+    Args:
+        graph: the captured network.
+        function: ``(N, *in) -> (N, *out)``, defined for the fixed batch alone where there is one.
+    """
+    if graph.fixed_batch is None:
+        return function
+
+    def filled(x: Tensor) -> Tensor:
+        missing = max(0, (graph.fixed_batch or 0) - x.shape[0])
+        return function(torch.cat([x, x[:1].expand(missing, *x.shape[1:])]))[: x.shape[0]]
+
+    return filled
 
 
 def example_inputs(graph: Graph, network: nn.Module, samples: int = 4) -> tuple[Tensor, ...]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from preimage.capture.graph import Graph
 from preimage.capture.interpret import evaluate
 from preimage.certificate import Certificate, relative_residual
-from preimage.inverse.values import flat
+from preimage.inverse.packing import stacked
 
 
 def certify(
@@ -32,7 +32,7 @@ def certify(
     """
     with torch.no_grad():
         values = evaluate(graph, inputs, known)
-    residual = relative_residual(flat(values[name] for name in known), flat(known.values()).detach())
+    residual = relative_residual(stacked(graph, values), stacked(graph, known).detach())
     converged = residual <= tolerance
     if steps is None:
         return Certificate(residual, converged)

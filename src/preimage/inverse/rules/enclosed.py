@@ -10,7 +10,7 @@ from torch import Tensor
 
 from preimage.capture.interpret import BATCH, evaluate
 from preimage.inverse.guarantee import Guarantee
-from preimage.inverse.packing import stacked
+from preimage.inverse.packing import any_batch, stacked
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.moments import moments_of_samples
 from preimage.inverse.smooth import is_spatial, smooth_metric, textured_start
@@ -51,6 +51,7 @@ def _solve(site: Site, y: Tensor, first: Tensor | None) -> Solved:
         values = evaluate(site.graph, {**_inside(site, known), **unknown}, site.targets)
         return stacked(site.graph, {name: values[name] for name in site.targets})
 
+    region = any_batch(site.graph, region)
     trusted = site.noise == 0.0
     effort = Effort(default_tolerance(y.dtype), _products(site, trusted=trusted))
     if not trusted and first is None and is_spatial(site.event):
