@@ -1,6 +1,6 @@
 """Every classification family of torchvision and timm backwards: captured, planned, ledger, two inversions.
 
-    python benchmarks/coverage.py                       # families, one process each; an hour or two
+    python benchmarks/coverage.py                       # families, one process each; an hour
     python benchmarks/coverage.py one timm resnet10t    # a single network, printed
 
 Weights are random and pictures as small as the network allows: this measures what is covered, not how well
@@ -8,34 +8,34 @@ pictures come back. Every network runs in a process of its own under a memory an
 """
 
 import json
-import os
+import multiprocessing
 import resource
-import statistics
-import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from coverage_models import TORCHVISION, all_names, build
+from coverage_models import LIBRARIES, TORCHVISION, build, names
 from preimage.capture import Graph, capture
-from preimage.inverse import Inverse, Plan, invert
+from preimage.inverse import Inverse, Plan
 
 RESULTS = Path(__file__).parent / "results" / "coverage.json"
 MEMORY = 3 * 2**30
-SECONDS = 420
+SECONDS = 600
 GUARANTEES = ("exact", "left", "certified", "iterative", "right", "estimate", "opaque")
 
 
 def main() -> None:
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     rows = {(row["library"], row["name"]): row for row in known.get("rows", [])}
-    for library in ("timm", "torchvision"):
-        for name in all_names(library):
+    for library in LIBRARIES:
+        for name in names(library):
             if (library, name) not in rows:
                 rows[library, name] = apart(library, name)
                 print({k: v for k, v in rows[library, name].items() if k != "operations"}, flush=True)
@@ -43,40 +43,41 @@ def main() -> None:
 
 
 def apart(library: str, name: str) -> dict:
-    """One network in its own process."""
-    command = [sys.executable, __file__, "one", library, name]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=SECONDS, env=environment, check=False
-        )
-    except subprocess.TimeoutExpired as expired:
-        return {**_last((expired.stdout or b"").decode(), library, name), "error": f"over {SECONDS} s"}
-    row = _last(done.stdout, library, name)
-    if done.returncode and "error" not in row:
-        row["error"] = f"ended with {done.returncode}: {done.stderr.strip()[-200:]}"
+    """One network in a process of its own, which begins with the libraries loaded."""
+    with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as file:
+        process = multiprocessing.get_context("fork").Process(target=one, args=(library, name, file.name))
+        process.start()
+        process.join(SECONDS)
+        row = _last(file.read(), library, name)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        return {**row, "error": f"over {SECONDS} s"}
+    if process.exitcode and "error" not in row:
+        row["error"] = f"ended with {process.exitcode}"
     return row
 
 
 def _last(output: str, library: str, name: str) -> dict:
-    """The last complete row that a process printed: rows grow as it goes on."""
-    rows = [line for line in output.splitlines() if line.startswith("{")]
-    return json.loads(rows[-1]) if rows else {"library": library, "name": name}
+    """The last complete row that a process wrote: rows grow as it goes on."""
+    lines = [line for line in output.splitlines() if line.startswith("{") and line.endswith("}")]
+    return json.loads(lines[-1]) if lines else {"library": library, "name": name}
 
 
-def one(library: str, name: str) -> None:
-    """Everything about one network; printed whenever more is known."""
+def one(library: str, name: str, path: str = "/dev/stdout") -> None:
+    """Everything about one network; written whenever more is known."""
     torch.set_num_threads(1)
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     row: dict = {"library": library, "name": name, "family": _family(library, name)}
-    try:
-        for more in stages(*build(library, name)):
-            row |= more
-            print(json.dumps(row), flush=True)
-    except Exception as error:
-        row["error"] = f"{type(error).__name__}: {str(error)[:300]}"
-        row["where"] = "".join(traceback.format_tb(error.__traceback__)[-3:])[-900:]
-        print(json.dumps(row), flush=True)
+    with Path(path).open("a") as file:
+        try:
+            for more in stages(*build(library, name)):
+                row |= more
+                print(json.dumps(row), file=file, flush=True)
+        except Exception as error:
+            row["error"] = f"{type(error).__name__}: {str(error)[:300]}"
+            row["where"] = "".join(traceback.format_tb(error.__traceback__)[-3:])[-900:]
+            print(json.dumps(row), file=file, flush=True)
 
 
 def _family(library: str, name: str) -> str:
@@ -84,7 +85,8 @@ def _family(library: str, name: str) -> str:
     return families.get(name, name) if library == "torchvision" else name
 
 
-def stages(model: nn.Module, x: Tensor):
+def stages(model: nn.Module, x: Tensor) -> Iterator[dict]:
+    """What is found out about a network, a little at a time."""
     yield {"pixels": x.shape[-1], "parameters": sum(p.numel() for p in model.parameters())}
     begun = time.process_time()
     graph = capture(model, x)
@@ -153,15 +155,6 @@ def _since(begun: float) -> float:
 
 def _memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def summary(rows: list[dict]) -> dict:
-    done = [row for row in rows if "error" not in row]
-    return {
-        "networks": len(rows),
-        "covered": len(done),
-        "median_plan": statistics.median(r["plan_seconds"] for r in done),
-    }
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Which networks the coverage table shows, and how small they can be made: random weights, ten classes."""
 
 import contextlib
-import inspect
 import sys
 import types
 from collections.abc import Iterator
@@ -38,23 +37,20 @@ TORCHVISION = {
 
 TIMM = (
     "beit_base_patch16_224", "botnet26t_256", "cait_xxs24_224", "caformer_s18", "coat_lite_tiny",
-    "coatnet_nano_rw_224", "convformer_s18", "convit_tiny", "convmixer_768_32", "convnext_atto",
-    "convnextv2_atto", "crossvit_tiny_240", "cspresnet50", "davit_tiny", "deit3_small_patch16_224",
-    "deit_tiny_patch16_224", "densenet121", "dla46_c", "dpn48b", "ecaresnet26t", "edgenext_xx_small",
-    "efficientformer_l1", "efficientformerv2_s0", "efficientnet_b0", "efficientnet_lite0", "efficientvit_b0",
-    "efficientvit_m0", "eva02_tiny_patch14_224", "fasternet_t0", "fastvit_t8", "focalnet_tiny_srf",
-    "gcvit_xxtiny", "gernet_s", "ghostnet_100", "gmlp_ti16_224", "halonet26t", "hardcorenas_a",
-    "hgnetv2_b0", "hiera_tiny_224", "hrnet_w18_small", "inception_next_atto", "inception_v4",
-    "lambda_resnet26t", "lcnet_050", "levit_128s", "mambaout_femto", "maxvit_rmlp_pico_rw_256",
+    "coatnet_nano_rw_224", "convit_tiny", "convmixer_768_32", "convnext_atto", "convnextv2_atto",
+    "crossvit_tiny_240", "cspresnet50", "davit_tiny", "deit3_small_patch16_224", "densenet121", "dla46_c",
+    "dpn48b", "ecaresnet26t", "edgenext_xx_small", "efficientformer_l1", "efficientnet_lite0",
+    "efficientvit_b0", "eva02_tiny_patch14_224", "fastvit_t8", "focalnet_tiny_srf", "ghostnet_100",
+    "gmlp_ti16_224", "halonet26t", "hgnetv2_b0", "hiera_tiny_224", "hrnet_w18_small", "inception_next_atto",
+    "inception_v4", "lambda_resnet26t", "levit_128s", "mambaout_femto", "maxvit_rmlp_pico_rw_256",
     "mixer_s32_224", "mobilenetv3_small_050", "mobilenetv4_conv_small", "mobileone_s0", "mobilevit_xxs",
-    "mvitv2_tiny", "nest_tiny_jx", "nextvit_small", "nfnet_l0", "pit_ti_224", "poolformer_s12", "pvt_v2_b0",
-    "rdnet_tiny", "regnety_002", "repghostnet_050", "repvgg_a0", "repvit_m0_9", "res2net50_14w_8s",
-    "resmlp_12_224", "resnest14d", "resnet10t", "resnetv2_18", "resnext26ts", "rexnet_100", "selecsls42",
-    "sequencer2d_s", "seresnet18", "shvit_s1", "skresnet18", "starnet_s1", "swiftformer_xs",
-    "swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256", "tf_efficientnet_b0", "tiny_vit_5m_224",
-    "tinynet_e", "tnt_s_legacy_patch16_224", "twins_svt_small", "vgg11", "visformer_tiny",
-    "vit_small_patch14_dinov2", "vit_small_patch16_dinov3", "vit_tiny_patch16_224", "volo_d1_224",
-    "vovnet39a", "xception41", "xcit_nano_12_p16_224",
+    "mvitv2_tiny", "nest_tiny_jx", "nfnet_l0", "pit_ti_224", "poolformer_s12", "pvt_v2_b0", "regnety_002",
+    "repvgg_a0", "repvit_m0_9", "res2net50_14w_8s", "resmlp_12_224", "resnest14d", "resnet10t",
+    "resnetv2_18", "resnext26ts", "rexnet_100", "selecsls42", "sequencer2d_s", "seresnet18", "skresnet18",
+    "starnet_s1", "swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256", "tiny_vit_5m_224",
+    "tnt_s_legacy_patch16_224", "twins_svt_small", "vgg11", "visformer_tiny", "vit_small_patch14_dinov2",
+    "vit_small_patch16_dinov3", "vit_tiny_patch16_224", "volo_d1_224", "vovnet39a", "xception41",
+    "xcit_nano_12_p16_224",
 )  # fmt: skip
 
 SIZES = (32, 64, 96, 112, 128, 160, 192, 224, 240, 256, 299)
@@ -70,13 +66,17 @@ def torchvision_models() -> types.ModuleType:
     return torchvision.models
 
 
-def all_names(library: str) -> list[str]:
-    """Names of one library: for torchvision the family members first, then all its other networks."""
-    if library == "timm":
-        return list(TIMM)
-    models = torchvision_models()
-    names = list(TORCHVISION.values())
-    return [*names, *(n for n in models.list_models(module=models) if n not in names)]
+LIBRARIES = ("timm", "torchvision")
+
+
+def names(library: str) -> list[str]:
+    """One small network of each family; the library itself is loaded on the way."""
+    torchvision_models()
+    if library == "torchvision":
+        return list(TORCHVISION.values())
+    import timm
+
+    return [name for name in TIMM if timm.is_model(name)]
 
 
 def build(library: str, name: str) -> tuple[nn.Module, Tensor]:
@@ -116,8 +116,3 @@ def _torchvision(name: str) -> Iterator[tuple[nn.Module, int]]:
         options, sizes = {"init_weights": False, "aux_logits": False}, (96, 128)
     model = builder(weights=None, num_classes=10, **options).eval()
     yield from ((model, size) for size in sizes)
-
-
-def builder_file(library: str, name: str) -> str:
-    """Where a network is defined, for people who look something up."""
-    return inspect.getsourcefile(type(build(library, name)[0])) or ""
