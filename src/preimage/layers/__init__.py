@@ -14,6 +14,16 @@ from preimage.layers.autoregressive.autoregressive import Autoregressive as Auto
 from preimage.layers.autoregressive.inverse_autoregressive import (
     InverseAutoregressive as InverseAutoregressive,
 )
+from preimage.layers.convolution.autoregressive_convolution import (
+    AutoregressiveConvolution as AutoregressiveConvolution,
+)
+from preimage.layers.convolution.circular_convolution import CircularConvolution as CircularConvolution
+from preimage.layers.convolution.circular_exponential import CircularExponential as CircularExponential
+from preimage.layers.convolution.convolution_exponential import (
+    ConvolutionExponential as ConvolutionExponential,
+)
+from preimage.layers.convolution.emerging_convolution import EmergingConvolution as EmergingConvolution
+from preimage.layers.convolution.spatial_linear import SpatialLinear as SpatialLinear
 from preimage.layers.coupling.additive_map import AdditiveMap as AdditiveMap
 from preimage.layers.coupling.affine_map import AffineMap as AffineMap
 from preimage.layers.coupling.conditional_map import ConditionalMap as ConditionalMap
@@ -90,6 +100,9 @@ from preimage.layers.linear.triangular_linear import LowerTriangularLinear as Lo
 from preimage.layers.linear.triangular_linear import TriangularLinear as TriangularLinear
 from preimage.layers.linear.triangular_linear import UpperTriangularLinear as UpperTriangularLinear
 from preimage.layers.linear.woodbury_linear import WoodburyLinear as WoodburyLinear
+from preimage.layers.monotone.bernstein_map import BernsteinMap as BernsteinMap
+from preimage.layers.monotone.logistic_mixture_map import LogisticMixtureMap as LogisticMixtureMap
+from preimage.layers.monotone.sum_of_squares_map import SumOfSquaresMap as SumOfSquaresMap
 from preimage.layers.norm.act_norm import ActNorm as ActNorm
 from preimage.layers.norm.adaptive_whitening import AdaptiveWhitening as AdaptiveWhitening
 from preimage.layers.norm.batch_norm import BatchNorm as BatchNorm

@@ -1,0 +1,1 @@
+"""Transformers inside of bijections, and attention that is one itself."""
