@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from preimage.capture.graph import Graph
-from preimage.errors import PreimageError
+from preimage.capture.layout import Layout
 from preimage.inverse.context import RuleContext
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.plan import Plan
@@ -221,12 +221,18 @@ def _facts(graph: Graph, region: Region, context: RuleContext) -> Facts | None:
     if not chain:
         return None
     key = ("facts", region.source, chain[-1].name)
-    try:
-        if region.kind == "affine":
-            return prepared(Site(graph, chain, region.source, chain[-1].name, context=context), None).facts
-        return context.prepared(key, context.versions, lambda: facts_of(affine_of(graph, chain)))
-    except (PreimageError, RuntimeError, IndexError, ValueError):
-        return None  # no factorisation is affordable; the row then says "each call"
+    if region.kind == "affine":
+        facts = prepared(Site(graph, chain, region.source, chain[-1].name, context=context), None).facts
+    else:
+        facts = context.prepared(key, context.versions, lambda: facts_of(affine_of(graph, chain)))
+    return _for_all_entries(facts, graph.layout(region.source))
+
+
+def _for_all_entries(facts: Facts, layout: Layout | None) -> Facts:
+    """Facts of a whole sample, where the map acts on each of the entries that are folded into axis 0."""
+    fold = 1 if layout is None else layout.fold
+    rank = None if facts.rank is None else fold * facts.rank
+    return replace(facts, in_size=fold * facts.in_size, out_size=fold * facts.out_size, rank=rank)
 
 
 def _promise(region: Region, facts: Facts | None) -> Guarantee:
