@@ -132,8 +132,7 @@ def batch_norm(graph: Graph, node: Node) -> Affine:
 def pad(graph: Graph, node: Node) -> Affine:
     """Constant, circular, reflecting or replicating padding."""
     shape, amounts = source_shape(graph, node), list(argument(graph, node, 1, "pad"))
-    pairs = [(0, 0)] * (len(shape) - len(amounts) // 2)
-    pairs += [(amounts[i], amounts[i + 1]) for i in range(len(amounts) - 2, -1, -2)]
+    pairs = [(amounts[i], amounts[i + 1]) for i in range(len(amounts) - 2, -1, -2)]
     second = argument(graph, node, 2, "mode", "constant") if node.operation == "pad" else "constant"
     value = argument(graph, node, 3 if node.operation == "pad" else 2, "value", 0.0)
     kinds = {"circular": maps.CircularPad, "reflect": maps.ReflectPad, "replicate": maps.ReplicatePad}
