@@ -36,22 +36,45 @@ TORCHVISION = {
 }
 
 TIMM = (
-    "beit_base_patch16_224", "botnet26t_256", "cait_xxs24_224", "caformer_s18", "coat_lite_tiny",
-    "coatnet_nano_rw_224", "convit_tiny", "convmixer_768_32", "convnext_atto", "convnextv2_atto",
-    "crossvit_tiny_240", "cspresnet50", "davit_tiny", "deit3_small_patch16_224", "densenet121", "dla46_c",
-    "dpn48b", "ecaresnet26t", "edgenext_xx_small", "efficientformer_l1", "efficientnet_lite0",
-    "efficientvit_b0", "eva02_tiny_patch14_224", "fastvit_t8", "focalnet_tiny_srf", "ghostnet_100",
-    "gmlp_ti16_224", "halonet26t", "hgnetv2_b0", "hiera_tiny_224", "hrnet_w18_small", "inception_next_atto",
-    "inception_v4", "lambda_resnet26t", "levit_128s", "mambaout_femto", "maxvit_rmlp_pico_rw_256",
-    "mixer_s32_224", "mobilenetv3_small_050", "mobilenetv4_conv_small", "mobileone_s0", "mobilevit_xxs",
-    "mvitv2_tiny", "nest_tiny_jx", "nfnet_l0", "pit_ti_224", "poolformer_s12", "pvt_v2_b0", "regnety_002",
-    "repvgg_a0", "repvit_m0_9", "res2net50_14w_8s", "resmlp_12_224", "resnest14d", "resnet10t",
-    "resnetv2_18", "resnext26ts", "rexnet_100", "selecsls42", "sequencer2d_s", "seresnet18", "skresnet18",
-    "starnet_s1", "swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256", "tiny_vit_5m_224",
-    "tnt_s_legacy_patch16_224", "twins_svt_small", "vgg11", "visformer_tiny", "vit_small_patch14_dinov2",
-    "vit_small_patch16_dinov3", "vit_tiny_patch16_224", "volo_d1_224", "vovnet39a", "xception41",
+    "beit_base_patch16_224", "botnet26t_256", "cait_xxs24_224", "coat_lite_tiny", "coatnet_nano_rw_224",
+    "convit_tiny", "convmixer_768_32", "convnext_atto", "convnextv2_atto", "crossvit_tiny_240",
+    "cspresnet50", "davit_tiny", "deit3_small_patch16_224", "densenet121", "dla46_c", "ecaresnet26t",
+    "edgenext_xx_small", "efficientformer_l1", "efficientnet_lite0", "efficientvit_b0",
+    "eva02_tiny_patch14_224", "fastvit_t8", "focalnet_tiny_srf", "ghostnet_100", "gmlp_ti16_224",
+    "halonet26t", "hgnetv2_b0", "hiera_tiny_224", "hrnet_w18_small", "inception_next_atto",
+    "lambda_resnet26t", "levit_128s", "mambaout_femto", "maxvit_rmlp_pico_rw_256", "mixer_s32_224",
+    "mobilenetv3_small_050", "mobilenetv4_conv_small", "mobileone_s0", "mobilevit_xxs", "mvitv2_tiny",
+    "nest_tiny_jx", "pit_ti_224", "poolformer_s12", "pvt_v2_b0", "regnety_002", "repvgg_a0",
+    "repvit_m0_9", "res2net50_14w_8s", "resmlp_12_224", "resnest14d", "resnet10t", "resnetv2_18",
+    "resnext26ts", "rexnet_100", "selecsls42", "sequencer2d_s", "seresnet18", "skresnet18", "starnet_s1",
+    "swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256", "tiny_vit_5m_224",
+    "tnt_s_legacy_patch16_224", "twins_svt_small", "visformer_tiny", "vit_small_patch14_dinov2",
+    "vit_small_patch16_dinov3", "vit_tiny_patch16_224", "volo_d1_224", "vovnet39a",
     "xcit_nano_12_p16_224",
 )  # fmt: skip
+
+SHALLOW = {
+    "beit_base_patch16_224": {"embed_dim": 192, "depth": 4, "num_heads": 3},
+    "cait_xxs24_224": {"depth": 4},
+    "davit_tiny": {"depths": (1, 1, 2, 1)},
+    "deit3_small_patch16_224": {"depth": 4},
+    "eva02_tiny_patch14_224": {"depth": 4},
+    "focalnet_tiny_srf": {"depths": (1, 1, 2, 1)},
+    "gmlp_ti16_224": {"num_blocks": 6},
+    "mixer_s32_224": {"num_blocks": 4},
+    "mvitv2_tiny": {"depths": (1, 1, 2, 1)},
+    "nest_tiny_jx": {"depths": (1, 1, 2)},
+    "resmlp_12_224": {"num_blocks": 4},
+    "swin_tiny_patch4_window7_224": {"depths": (2, 2, 2, 2)},
+    "swinv2_tiny_window8_256": {"depths": (2, 2, 2, 2)},
+    "tnt_s_legacy_patch16_224": {"depth": 4},
+    "twins_svt_small": {"depths": (2, 2, 2, 2)},
+    "vit_small_patch14_dinov2": {"depth": 4},
+    "vit_small_patch16_dinov3": {"depth": 4},
+    "vit_tiny_patch16_224": {"depth": 4},
+    "xcit_nano_12_p16_224": {"depth": 4},
+}
+"""Fewer copies of the same block, where a family's smallest member is still large."""
 
 SIZES = (32, 64, 96, 112, 128, 160, 192, 224, 240, 256, 299)
 
@@ -98,10 +121,11 @@ def _variants(library: str, name: str) -> Iterator[tuple[nn.Module, int]]:
     torchvision_models()
     import timm
 
+    options = SHALLOW.get(name, {})
     for size in (64, 56, 96, 112, 128, 224, 256):
         with contextlib.suppress(Exception):  # most families take no img_size
-            yield timm.create_model(name, num_classes=10, img_size=size).eval(), size
-    model = timm.create_model(name, num_classes=10).eval()
+            yield timm.create_model(name, num_classes=10, img_size=size, **options).eval(), size
+    model = timm.create_model(name, num_classes=10, **options).eval()
     yield from ((model, size) for size in SIZES)
 
 
