@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import abc
-
 import torch
 from torch import Tensor
 
-from preimage.functional.visible import values_are_visible
 from preimage.nets.masked_linear import MaskedLinear
+
+BLOCK = 32
+"""Turns that share one large product; 16 to 64 take about the same time."""
 
 
 class GrowingLinear:
     """A layer during a solve: it takes what is newly known, and gives what that makes computable.
+
+    The outputs of a block of turns are begun together, by one product with all inputs that are known by then.
+    Inputs that become known during the block are added to the rest of the block as they come. Units lie along
+    the first dimension, rows of the batch along the second.
 
     Args:
         layer: the layer.
@@ -21,47 +25,59 @@ class GrowingLinear:
     """
 
     def __init__(self, layer: MaskedLinear, y: Tensor, context: Tensor | None) -> None:
-        known, ready = layer.known, layer.ready
-        weight = layer.masked_weight().index_select(0, ready.order).index_select(1, known.order)
+        self.known, self.ready = layer.known, layer.ready
+        self.weight = (
+            layer.masked_weight().index_select(0, self.ready.order).index_select(1, self.known.order)
+        )
         offset = layer.offset(context)  # (out,) or (N, out)
-        offset = (offset[:, None] if offset.dim() == 1 else offset.t()).index_select(0, ready.order)
-        self.weights, self.offsets = weight.split(ready.sizes), offset.split(ready.sizes)
-        self.ends = known.ends
-        in_place = values_are_visible() and not torch.is_grad_enabled()
-        self.inputs = _Buffer(y, len(known.order)) if in_place else _Pieces(y)
+        offset = offset[:, None] if offset.dim() == 1 else offset.t()  # (out, 1) or (out, N)
+        self.offset = offset.index_select(0, self.ready.order)
+        self.pieces = [y.new_empty(0, y.shape[0])]
 
     def step(self, turn: int, new: Tensor) -> Tensor:
         """The outputs of a turn ``(k, N)``, from the inputs that became known in it ``(j, N)``."""
-        inputs = self.inputs.grown(new, self.ends[turn])  # (known, N)
-        return torch.addmm(self.offsets[turn], self.weights[turn][:, : self.ends[turn]], inputs)
+        self.pieces.append(new)
+        place = turn % BLOCK
+        if place == 0:
+            self.begin_block(turn)
+        elif self.known.sizes[turn]:
+            self.add(self.columns[place], new)
+        return self.rows_of(place)
+
+    def begin_block(self, turn: int) -> None:
+        """Multiply all known inputs for the turns from this one to the end of the block."""
+        self.pieces = [torch.cat(self.pieces)]  # (known, N)
+        turns = slice(turn, turn + BLOCK)
+        self.sizes = self.ready.sizes[turns]
+        begin = self.ready.ends[turn] - self.sizes[0]
+        rows = slice(begin, begin + sum(self.sizes))
+        known = self.known.ends[turn]
+        last = self.known.ends[turns][-1]
+        weight = self.weight[rows]
+        self.columns = (None, *weight[:, known:last].split(self.known.sizes[turns][1:], dim=1))
+        self.sums = torch.addmm(self.offset[rows], weight[:, :known], self.pieces[0])  # (units, N)
+
+    def add(self, weight: Tensor, new: Tensor) -> None:
+        """Add the part of the new inputs to the sums of the block."""
+        self.sums = torch.addmm(self.sums, weight, new)
+
+    def rows_of(self, place: int) -> Tensor:
+        """The sums of one turn of the block."""
+        return self.sums.split(self.sizes)[place]
 
 
-class _Store(abc.ABC):
-    """Rows that arrive in pieces."""
+class InPlaceLinear(GrowingLinear):
+    """The same with one tensor a block, for when nothing is differentiated, compiled or mapped."""
 
-    @abc.abstractmethod
-    def grown(self, new: Tensor, end: int) -> Tensor:
-        """Everything so far, ``(end, N)``, with the new rows last."""
+    def begin_block(self, turn: int) -> None:
+        """As above, with the parts of all turns looked up once."""
+        super().begin_block(turn)
+        self.rows = self.sums.split(self.sizes)
 
+    def add(self, weight: Tensor, new: Tensor) -> None:
+        """Add in place."""
+        self.sums.addmm_(weight, new)
 
-class _Buffer(_Store):
-    """Written in place: each piece is copied once."""
-
-    def __init__(self, y: Tensor, size: int) -> None:
-        self.rows = y.new_empty(size, y.shape[0])
-
-    def grown(self, new: Tensor, end: int) -> Tensor:
-        self.rows[end - len(new) : end] = new
-        return self.rows[:end]
-
-
-class _Pieces(_Store):
-    """Put together anew at each step, for autograd, compilers and ``torch.func``."""
-
-    def __init__(self, y: Tensor) -> None:
-        self.rows = y.new_empty(0, y.shape[0])
-
-    def grown(self, new: Tensor, end: int) -> Tensor:
-        if len(new):
-            self.rows = torch.cat([self.rows, new])
-        return self.rows
+    def rows_of(self, place: int) -> Tensor:
+        """Looked up."""
+        return self.rows[place]

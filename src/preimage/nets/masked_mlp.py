@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from torch import Tensor, nn
 
-from preimage.nets.masked_linear import MaskedLinear
-from preimage.nets.masked_net import Linear, MaskedNet
+from preimage.nets.masked_net import Activation, Linear, MaskedNet
 
 
 class MaskedMLP(MaskedNet):
@@ -61,6 +59,7 @@ class MaskedMLP(MaskedNet):
             event_shape,
             count,
             hidden_features,
+            activation,
             order=order,
             passes=passes,
             adjacency=adjacency,
@@ -69,10 +68,10 @@ class MaskedMLP(MaskedNet):
         last = len(self.sets) - 1
         self.hidden = nn.ModuleList(self.connect(place, place + 1) for place in range(last - 1))
         self.last = self.connect(last - 1, last).start_at_zero()
-        self.activation = activation()
 
-    def compute(self, linear: Linear, x: Tensor) -> Tensor:
+    def compute(self, linear: Linear, activation: Activation, x: Tensor) -> Tensor:
         """One layer after the other."""
-        for layer in self.hidden:
-            x = self.activation(linear(cast(MaskedLinear, layer), x))
-        return linear(self.last, x)
+        *hidden, last = self.linears
+        for layer in hidden:
+            x = activation(linear(layer, x))
+        return linear(last, x)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from torch import Tensor, nn
 
-from preimage.nets.masked_linear import MaskedLinear
-from preimage.nets.masked_net import Linear, MaskedNet
+from preimage.nets.masked_net import Activation, Linear, MaskedNet
 
 
 class MaskedResidualNet(MaskedNet):
@@ -64,20 +62,19 @@ class MaskedResidualNet(MaskedNet):
             event_shape,
             count,
             (hidden_features,),
+            activation,
             order=order,
             passes=passes,
             adjacency=adjacency,
             context=context,
         )
         self.first, self.last = self.connect(0, 1), self.connect(1, 2).start_at_zero()
-        self.inner = nn.ModuleList(self.connect(1, 1) for _ in range(blocks))
-        self.outer = nn.ModuleList(self.connect(1, 1) for _ in range(blocks))
-        self.activation = activation()
+        self.blocks = nn.ModuleList(self.connect(1, 1) for _ in range(2 * blocks))
 
-    def compute(self, linear: Linear, x: Tensor) -> Tensor:
+    def compute(self, linear: Linear, activation: Activation, x: Tensor) -> Tensor:
         """The first layer, every block added to what was before, and the last layer."""
-        hidden = linear(self.first, x)
-        for inner, outer in zip(self.inner, self.outer, strict=True):
-            between = linear(cast(MaskedLinear, inner), self.activation(hidden))
-            hidden = hidden + linear(cast(MaskedLinear, outer), self.activation(between))
-        return linear(self.last, hidden)
+        first, last, *blocks = self.linears
+        hidden = linear(first, x)
+        for inner, outer in zip(blocks[::2], blocks[1::2], strict=True):
+            hidden = hidden + linear(outer, activation(linear(inner, activation(hidden))))
+        return linear(last, hidden)

@@ -44,7 +44,8 @@ class AffineMap(ElementMap):
     def inverse_elements(self, y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Subtract, then divide."""
         log_scale, shift = self._unpack(raw)
-        return (y - shift) * torch.exp(-log_scale), -log_scale
+        log_slope = -log_scale
+        return (y - shift) * log_slope.exp(), log_slope
 
     def _unpack(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         raw_scale, shift = raw.unbind(-1)
