@@ -84,9 +84,7 @@ SAMPLES = [
     ),
     Sample(
         "coupling, linear spline, context",
-        lambda: Coupling(
-            SlicePartition(4), MLP(2, 2 * 8, (8,), context=3), LinearSplineMap(4), context=3
-        ),
+        lambda: Coupling(SlicePartition(4), MLP(2, 2 * 8, (8,), context=3), LinearSplineMap(4), context=3),
         perturb=0.5,
     ),
     Sample(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from preimage.functional.monotone_root import monotone_root
 from preimage.functional.splines.curve import Curve
+from preimage.functional.splines.rational_quadratic import RationalQuadratic
 
 
 @final
@@ -44,5 +45,6 @@ class Cubic(Curve):
             return height, slope
 
         zero = torch.zeros_like(value)
-        t = monotone_root(function, value, zero, zero + 1, steps=40)
+        start, _ = RationalQuadratic().root(value, rest, a, b)  # nearly the same curve
+        t = monotone_root(function, value, zero, zero + 1, steps=12, start=start)
         return t, 1 - t

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from preimage.functional.splines.curve import Curve
 from preimage.functional.splines.knots import Knots, find_bins
+from preimage.functional.tails import into_box, lines_beyond
 
 
 def spline(curve: Curve, x: Tensor, knots: Knots) -> tuple[Tensor, Tensor]:
@@ -35,13 +36,13 @@ def spline(curve: Curve, x: Tensor, knots: Knots) -> tuple[Tensor, Tensor]:
         >>> spline(RationalQuadratic(), torch.tensor([0.25, 7.0]), knots)
         (tensor([0.2500, 7.0000]), tensor([0., 0.]))
     """
-    inner = _into(x, knots.x)
+    inner = into_box(x, knots.x[..., 0], knots.x[..., -1])
     box = find_bins(inner, knots.x, knots)
     width, height = box.width, box.height
     steep = height / width
     t, rest = (inner - box.left) / width, (box.right - inner) / width
     value, _, slope = curve.rise(t, rest, box.start / steep, box.end / steep)
-    tail, tail_slope = _line(x, knots.x, knots.y, knots.slopes)
+    tail, tail_slope = lines_beyond(x, knots.x, knots.y, knots.slopes)
     inside = x == inner
     y = torch.where(inside, box.bottom + height * value, tail)
     return y, torch.where(inside, slope * steep, tail_slope).log()
@@ -66,29 +67,14 @@ def spline_inverse(curve: Curve, y: Tensor, knots: Knots) -> tuple[Tensor, Tenso
         >>> spline_inverse(RationalQuadratic(), torch.tensor([0.25, 7.0]), knots)[0]
         tensor([0.2500, 7.0000])
     """
-    inner = _into(y, knots.y)
+    inner = into_box(y, knots.y[..., 0], knots.y[..., -1])
     box = find_bins(inner, knots.y, knots)
     width, height = box.width, box.height
     steep = height / width
     a, b = box.start / steep, box.end / steep
     t, rest = curve.root((inner - box.bottom) / height, (box.top - inner) / height, a, b)
     _, _, slope = curve.rise(t, rest, a, b)
-    tail, tail_slope = _line(y, knots.y, knots.x, 1 / knots.slopes)
+    tail, tail_slope = lines_beyond(y, knots.y, knots.x, 1 / knots.slopes)
     inside = y == inner
     x = torch.where(inside, box.left + width * t, tail)
     return x, torch.where(inside, 1 / (slope * steep), tail_slope).log()
-
-
-def _into(x: Tensor, places: Tensor) -> Tensor:
-    """x, moved to the nearest end of the box; x itself, with its gradient, on the ends."""
-    low, high = places[..., 0].detach(), places[..., -1].detach()
-    return torch.where(x < low, low, torch.where(x > high, high, x))
-
-
-def _line(x: Tensor, places: Tensor, values: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
-    """The lines beyond both ends; exactly x itself for slope 1 through a knot on the diagonal."""
-    lower = x < places[..., 0]
-    place = torch.where(lower, places[..., 0], places[..., -1])
-    value = torch.where(lower, values[..., 0], values[..., -1])
-    slope = torch.where(lower, slopes[..., 0], slopes[..., -1])
-    return x * slope + (value - slope * place), slope

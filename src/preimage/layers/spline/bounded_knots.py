@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from preimage.functional.bounded import bounded_exp
 from preimage.functional.splines import Knots
 from preimage.layers.spline.knot_rule import (
     KnotRule,
-    bounded_exp,
     check_steepness,
     mean_slopes,
     rises_of,

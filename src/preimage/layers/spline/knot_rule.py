@@ -5,9 +5,9 @@ from __future__ import annotations
 import abc
 import math
 
-import torch
 from torch import Tensor
 
+from preimage.functional.bounded import bounded_exp
 from preimage.functional.splines import Knots
 
 
@@ -23,6 +23,7 @@ class KnotRule(abc.ABC):
         ValueError: fewer than two bins, or a bound that is not positive.
 
     Example:
+        >>> import torch
         >>> from preimage.layers import BoundedKnots
         >>> BoundedKnots(4, 2.0).knots(torch.zeros(11)).x
         tensor([-2., -1.,  0.,  1.,  2.])
@@ -61,12 +62,6 @@ def fractions_of(raw: Tensor, narrowest: float) -> Tensor:
 def widths_of(raw: Tensor) -> Tensor:
     """Fractions of the box for bins, none below a hundredth of the mean."""
     return fractions_of(raw, NARROWEST / raw.shape[-1])
-
-
-def bounded_exp(raw: Tensor, limit: float) -> Tensor:
-    r"""A factor between 1 / limit and limit, :math:`e^{c \tanh(r / c)}` with :math:`c = \log` limit."""
-    size = math.log(limit)
-    return torch.exp(size * torch.tanh(raw / size))
 
 
 def rises_of(widths: Tensor, raw: Tensor, steepness: float) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,1 @@
+"""Monotone maps of single numbers in closed form, with a guaranteed numerical inverse."""
