@@ -54,7 +54,7 @@ class GrowingLinear:
         known = self.known.ends[turn]
         last = self.known.ends[turns][-1]
         weight = self.weight[rows]
-        self.columns = (None, *weight[:, known:last].split(self.known.sizes[turns][1:], dim=1))
+        self.columns = (weight[:, :0], *weight[:, known:last].split(self.known.sizes[turns][1:], dim=1))
         self.sums = torch.addmm(self.offset[rows], weight[:, :known], self.pieces[0])  # (units, N)
 
     def add(self, weight: Tensor, new: Tensor) -> None:

@@ -130,7 +130,7 @@ class MaskedNet(AutoregressiveNet):
         x, solved, log_slopes = columns[:0], [], []
         for turn, wanted in enumerate(columns.split(self.turns.sizes)):
             raw = self.compute(lambda layer, value: growing[layer].step(turn, value), activation, x)  # noqa: B023
-            raw = raw.view(-1, self.count, rows).transpose(1, 2)  # (k, N, count)
+            raw = raw.view(wanted.shape[0], self.count, rows).transpose(1, 2)  # (k, N, count)
             x, log_slope = invert(wanted, raw)
             solved.append(x)
             log_slopes.append(log_slope)
