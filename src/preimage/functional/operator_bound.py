@@ -87,7 +87,7 @@ def convolution_bound(kernel: Tensor, groups: int = 1, frequencies: int = 16, sq
     real, imaginary = (part.unflatten(1, (groups, -1)) for part in (real, imaginary))  # (F, groups, ...)
     upper, lower = torch.cat([real, -imaginary], dim=-1), torch.cat([imaginary, real], dim=-1)
     norms = spectral_bound(torch.cat([upper, lower], dim=-2), squarings)  # (F, groups)
-    between = math.prod(_growth(size, count) for size, count in zip(taps, counts, strict=True))
+    between = math.prod([_growth(size, count) for size, count in zip(taps, counts, strict=True)])
     return norms.amax() * between
 
 

@@ -51,7 +51,13 @@ def root(x: Tensor, y: Tensor, residual: Tensor, iterations: int) -> Root:
 
 @torch.no_grad()
 def newton_system(
-    function: RowMap, y: Tensor, start: Tensor, *, rate: float = 1.0, steps: int = 100, traced_steps: int = 12
+    function: RowMap,
+    y: Tensor,
+    start: Tensor,
+    *,
+    rate: float | Tensor = 1.0,
+    steps: int = 100,
+    traced_steps: int = 12,
 ) -> Root:
     r"""Solve :math:`f(x) = y` for every row by damped Newton steps with the full Jacobian.
 
@@ -66,7 +72,7 @@ def newton_system(
         function: f, see :data:`~preimage.functional.jacobian.RowMap`.
         y: ``(N, D)``.
         start: where to start, ``(N, D)``.
-        rate: the factor :math:`\rho` of plain steps.
+        rate: the factor :math:`\rho` of plain steps, positive.
         steps: the largest number of steps in eager mode, which stops as soon as nothing improves.
         traced_steps: the number of steps in compiled, exported and ``torch.func`` code.
 
@@ -151,7 +157,7 @@ def anderson(
     y: Tensor,
     start: Tensor,
     *,
-    rate: float = 1.0,
+    rate: float | Tensor = 1.0,
     memory: int = 6,
     steps: int = 2000,
     traced_steps: int = 60,
@@ -168,7 +174,7 @@ def anderson(
         function: f, see :data:`~preimage.functional.jacobian.RowMap`.
         y: ``(N, D)``.
         start: where to start, ``(N, D)``.
-        rate: the factor :math:`\rho` of plain steps.
+        rate: the factor :math:`\rho` of plain steps, positive.
         memory: number of earlier points that a step looks at.
         steps: the largest number of steps in eager mode, which stops when all rows are down to rounding or
             nothing has improved for 25 steps.
@@ -211,7 +217,7 @@ def anderson(
             exact = smallest <= torch.finfo(y.dtype).eps * (row_norm(best) + row_norm(y)) / 4
             if stalled >= 25 or bool((exact | smallest.isnan()).all()):
                 break
-    return root(best, y, smallest / abs(rate), count)
+    return root(best, y, smallest / rate, count)
 
 
 def _correction(moves: Tensor, changes: Tensor, gap: Tensor) -> Tensor:

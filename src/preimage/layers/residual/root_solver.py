@@ -16,7 +16,7 @@ class RootSolver(abc.ABC):
     """A way to solve f(x) = y for every row, with derivatives of x by y and by whatever f depends on."""
 
     @abc.abstractmethod
-    def search(self, function: RowMap, y: Tensor, rate: float) -> Root:
+    def search(self, function: RowMap, y: Tensor, rate: float | Tensor) -> Root:
         """Find the roots, without derivatives.
 
         Args:
@@ -26,10 +26,10 @@ class RootSolver(abc.ABC):
         """
 
     @abc.abstractmethod
-    def attach(self, function: RowMap, y: Tensor, x: Tensor, rate: float) -> Tensor:
+    def attach(self, function: RowMap, y: Tensor, x: Tensor, rate: float | Tensor) -> Tensor:
         """The same roots with derivatives."""
 
-    def solve(self, function: RowMap, y: Tensor, rate: float = 1.0) -> Tensor:
+    def solve(self, function: RowMap, y: Tensor, rate: float | Tensor = 1.0) -> Tensor:
         """The roots ``(N, D)``; NaN in rows whose equation is not solved to rounding."""
         found = self.search(function, y, rate)
         x = self.attach(function, y, found.x, rate)
@@ -58,13 +58,13 @@ class NewtonSolver(RootSolver):
     def __init__(self, steps: int = 100, traced_steps: int = 12) -> None:
         self.steps, self.traced_steps = steps, traced_steps
 
-    def search(self, function: RowMap, y: Tensor, rate: float) -> Root:
+    def search(self, function: RowMap, y: Tensor, rate: float | Tensor) -> Root:
         """Newton steps from y itself."""
         return newton_system(
             function, y, rate * y, rate=rate, steps=self.steps, traced_steps=self.traced_steps
         )
 
-    def attach(self, function: RowMap, y: Tensor, x: Tensor, rate: float) -> Tensor:
+    def attach(self, function: RowMap, y: Tensor, x: Tensor, rate: float | Tensor) -> Tensor:
         """Two more steps."""
         return refine(function, y, x)
 
@@ -73,7 +73,8 @@ class AndersonSolver(RootSolver):
     """Fixed-point steps with Anderson acceleration, see :func:`preimage.functional.root.anderson`.
 
     Without Jacobians, for events of any size. First derivatives come from a linear system that is solved in
-    the same way in the backward pass; asking for second ones raises an error.
+    the same way in the backward pass; asking for second ones raises an error. Compiled code that needs
+    gradients builds the full Jacobian after all: compile under ``torch.no_grad()`` for sampling.
 
     Reference: Walker, Ni (2011), https://doi.org/10.1137/10078356X; Bai, Kolter, Koltun (2019), Deep
     equilibrium models, https://arxiv.org/abs/1909.01377
@@ -93,15 +94,15 @@ class AndersonSolver(RootSolver):
     def __init__(self, memory: int = 6, steps: int = 2000, traced_steps: int = 60) -> None:
         self.memory, self.steps, self.traced_steps = memory, steps, traced_steps
 
-    def search(self, function: RowMap, y: Tensor, rate: float) -> Root:
+    def search(self, function: RowMap, y: Tensor, rate: float | Tensor) -> Root:
         """Accelerated steps from y itself."""
         settings = {"memory": self.memory, "steps": self.steps, "traced_steps": self.traced_steps}
         return anderson(function, y, rate * y, rate=rate, **settings)
 
-    def attach(self, function: RowMap, y: Tensor, x: Tensor, rate: float) -> Tensor:
+    def attach(self, function: RowMap, y: Tensor, x: Tensor, rate: float | Tensor) -> Tensor:
         """An autograd node whose backward pass solves the transposed linear system."""
-        if not torch.is_grad_enabled():
-            return x
+        if torch.compiler.is_compiling() or not torch.is_grad_enabled():
+            return refine(function, y, x)  # compilers cannot follow a loop inside of an autograd node
         return _AtRoot.apply(y - function(x), x, function, rate, self)  # pyright: ignore[reportReturnType]
 
 
@@ -130,11 +131,11 @@ class SolverBySize(RootSolver):
     def _of(self, y: Tensor) -> RootSolver:
         return self.small if y.shape[1] <= self.limit else self.large
 
-    def search(self, function: RowMap, y: Tensor, rate: float) -> Root:
+    def search(self, function: RowMap, y: Tensor, rate: float | Tensor) -> Root:
         """By the solver for this size."""
         return self._of(y).search(function, y, rate)
 
-    def attach(self, function: RowMap, y: Tensor, x: Tensor, rate: float) -> Tensor:
+    def attach(self, function: RowMap, y: Tensor, x: Tensor, rate: float | Tensor) -> Tensor:
         """By the solver for this size."""
         return self._of(y).attach(function, y, x, rate)
 
@@ -145,7 +146,9 @@ class _AtRoot(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(gap: Tensor, x: Tensor, function: RowMap, rate: float, solver: AndersonSolver) -> Tensor:
+    def forward(
+        gap: Tensor, x: Tensor, function: RowMap, rate: float | Tensor, solver: AndersonSolver
+    ) -> Tensor:
         return x.clone()
 
     @staticmethod
