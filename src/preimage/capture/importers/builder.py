@@ -62,8 +62,9 @@ class Builder:
         """The network in evaluation mode, with a tuple of outputs if there are two or more."""
         stored = self._operand(tuple(outputs))
         self._graph.output(stored if len(stored) > 1 else stored[0])
-        self._graph.eliminate_dead_code()
         module = fx.GraphModule(self._root, self._graph, class_name=name)
+        module.graph.eliminate_dead_code()
+        module.recompile()
         module.delete_all_unused_submodules()
         return module.eval()
 

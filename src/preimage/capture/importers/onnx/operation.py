@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, fx
@@ -20,8 +20,8 @@ Translator = Callable[["Operation"], Value]
 class Operation:
     """One node of an ONNX graph with its operands resolved.
 
-    Small integer constants, which are shapes and axes, are plain ints and tuples; other constants are tensors;
-    what depends on the input is an ``fx.Node``.
+    Small integer constants, which are shapes and axes, are plain ints and tuples; other constants are
+    tensors; what depends on the input is an ``fx.Node``.
 
     Args:
         kind: the operator, such as ``Conv``.
@@ -92,7 +92,7 @@ class Operation:
         rank = self.rank(index)
         return self.refuse(f"the rank of operand {index} is unknown") if rank is None else rank
 
-    def refuse(self, reason: str) -> Any:
+    def refuse(self, reason: str) -> NoReturn:
         """Stop with the node's name and the reason."""
         raise CaptureError(
             f"ONNX node {self.name!r} ({self.kind}, operator set {self.opset}) cannot be imported: {reason}."
@@ -116,11 +116,33 @@ def operator(*kinds: str) -> Callable[[Translator], Translator]:
 
 
 def plain(value: Value) -> Value:
-    """Small integer constants as ints and tuples: shapes stay Python numbers, so that the batch stays free."""
-    if isinstance(value, Tensor) and value.dtype in (torch.int64, torch.int32):
-        if value.dim() == 0 or (value.dim() == 1 and value.numel() <= 4096):
-            found = value.tolist()
-            return tuple(found) if isinstance(found, list) else found
+    """Small integer constants as ints and tuples: shapes stay Python numbers, so the batch stays free."""
+    if not isinstance(value, Tensor) or value.dtype not in (torch.int64, torch.int32):
+        return value
+    if value.dim() > 1 or value.numel() > 4096:
+        return value
+    found = value.tolist()
+    return tuple(found) if isinstance(found, list) else found
+
+
+def is_shape(value: Value) -> bool:
+    """Whether a value is a shape, or a number of one: known, or computed from the batch size."""
+    if isinstance(value, fx.Node):
+        return bool(value.meta.get("is shape"))
+    return isinstance(value, (int, tuple)) and not isinstance(value, bool)
+
+
+def is_zero(value: Value) -> bool:
+    """Whether every number of a value is certainly zero."""
+    if isinstance(value, fx.Node):
+        return bool(value.meta.get("is zero"))
+    return isinstance(value, Tensor) and not bool(value.any())
+
+
+def mark_zero(value: Value) -> Value:
+    """Remember that every number of a value is zero."""
+    if isinstance(value, fx.Node):
+        value.meta["is zero"] = True
     return value
 
 

@@ -6,19 +6,22 @@ A shape that is computed from the batch size so stays symbolic while PyTorch tra
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import operator as python
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-Numbers = int | float | tuple[Any, ...]
+Numbers = int | float | torch.SymInt | torch.SymFloat | tuple[Any, ...]
 Value = Tensor | Numbers
+Bounds = int | tuple[int, ...]
 
 
-def shape(x: Tensor, start: int = 0, end: int | None = None) -> tuple[int, ...]:
+def shape(x: Value, start: int = 0, end: int | None = None) -> tuple[int, ...]:
     """Sizes of the axes from ``start`` to ``end``."""
-    return tuple(x.shape)[start:end]
+    whole = tuple(x.shape) if isinstance(x, Tensor) else (len(x),) if isinstance(x, tuple) else ()
+    return whole[start:end]
 
 
 def as_tensor(x: Value, like: Tensor | None = None) -> Tensor:
@@ -28,43 +31,80 @@ def as_tensor(x: Value, like: Tensor | None = None) -> Tensor:
     return torch.tensor(x, device=None if like is None else like.device)
 
 
-def apply(function: Callable[..., Any], number: Callable[..., Any], *values: Value) -> Value:
-    """An elementwise function of tensors, or of numbers and tuples of them with broadcasting."""
-    tensors = [value for value in values if isinstance(value, Tensor)]
-    if tensors:
-        like = tensors[0]
-        return function(*(as_tensor(v, like) if isinstance(v, tuple) else v for v in values))
+def apply(kind: str, *values: Numbers) -> Numbers:
+    """The ONNX operator of a name on numbers, entry by entry where some are tuples."""
+    function = OPERATORS[kind]
     length = max((len(v) for v in values if isinstance(v, tuple)), default=None)
     if length is None:
-        return number(*values)
+        return function(*values)
     columns = [v * (length // len(v)) if isinstance(v, tuple) else (v,) * length for v in values]
-    return tuple(number(*row) for row in zip(*columns, strict=True))
+    return tuple(function(*row) for row in zip(*columns, strict=True))
+
+
+def mixed(kind: str, a: Value, b: Value) -> Any:
+    """The operator between a tensor and a shape or a number of one."""
+    like = a if isinstance(a, Tensor) else b if isinstance(b, Tensor) else None
+    return OPERATORS[kind](*(_beside(value, like) for value in (a, b)))
+
+
+def _beside(value: Value, like: Tensor | None) -> Any:
+    if isinstance(value, tuple):
+        return value[0] if len(value) == 1 else as_tensor(value, like)
+    return value
 
 
 def divide(a: Any, b: Any) -> Any:
     """Division; between whole numbers rounded towards zero, as ONNX has it."""
-    if isinstance(a, float) or isinstance(b, float):
+    if not is_whole(a) or not is_whole(b):
         return a / b
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        return torch.div(as_tensor(a), as_tensor(b), rounding_mode="trunc")
     return a // b if not isinstance(a, int) or a * b >= 0 else -(-a // b)
 
 
-def divide_tensors(a: Any, b: Any) -> Tensor:
-    """The same for tensors."""
-    whole = not any(t.is_floating_point() for t in (a, b) if isinstance(t, Tensor))
-    whole = whole and not any(isinstance(v, float) for v in (a, b))
-    return torch.div(a, b, rounding_mode="trunc") if whole else torch.div(a, b)
+def is_whole(value: Any) -> bool:
+    """Whether a value holds whole numbers."""
+    if isinstance(value, Tensor):
+        return not value.is_floating_point()
+    return not isinstance(value, (float, torch.SymFloat))
+
+
+def lower(a: Any, b: Any) -> Any:
+    """The smaller value."""
+    return torch.minimum(*_both(a, b)) if _has_tensor(a, b) else torch.sym_min(a, b)
+
+
+def upper(a: Any, b: Any) -> Any:
+    """The larger value."""
+    return torch.maximum(*_both(a, b)) if _has_tensor(a, b) else torch.sym_max(a, b)
+
+
+def where(condition: Value, a: Value, b: Value) -> Tensor:
+    """One value or the other."""
+    like = next(v for v in (condition, a, b) if isinstance(v, Tensor))
+    return torch.where(as_tensor(condition, like).bool(), as_tensor(a, like), as_tensor(b, like))
+
+
+def _has_tensor(*values: Any) -> bool:
+    return any(isinstance(value, Tensor) for value in values)
+
+
+def _both(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Two operands as tensors of one kind."""
+    like = a if isinstance(a, Tensor) else b
+    return as_tensor(a, like).to(like), as_tensor(b, like).to(like)
 
 
 def gather(x: Value, indices: Any, axis: int) -> Any:
     """Entries of an axis by number, negative ones from the end."""
     if isinstance(x, tuple):
         return x[indices] if isinstance(indices, int) else tuple(x[i] for i in indices)
-    assert_tensor = as_tensor(x)
+    data = as_tensor(x)
     if isinstance(indices, int):
-        return assert_tensor.select(axis, indices)
-    where = as_tensor(indices, assert_tensor)
-    axis = axis % assert_tensor.dim()
-    return assert_tensor[(slice(None),) * axis + (where,)]
+        return data.select(axis, indices)
+    where = as_tensor(indices, data)
+    axis = axis % data.dim()
+    return data[(slice(None),) * axis + (where,)]
 
 
 def concat(values: Sequence[Value], axis: int) -> Value:
@@ -81,9 +121,11 @@ def expand_batch(constant: Tensor, like: Tensor) -> Tensor:
 
 
 def cut(
-    x: Value, starts: Sequence[int], ends: Sequence[int], axes: Sequence[int], steps: Sequence[int]
+    x: Value, starts: Bounds, ends: Bounds, axes: Sequence[int] | None, steps: Sequence[int] | None
 ) -> Value:
-    """Python's slices along some axes; negative steps run backwards."""
+    """Python's slices along some axes, the first ones by default; negative steps run backwards."""
+    starts, ends = (v if isinstance(v, tuple) else (v,) for v in (starts, ends))
+    axes, steps = axes or range(len(starts)), steps or (1,) * len(starts)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         x = (
             x[_slice(start, end, step)]
@@ -106,8 +148,9 @@ def _cut(x: Tensor, start: int, end: int, axis: int, step: int) -> Tensor:
 
 def unsqueeze(x: Value, axes: Sequence[int]) -> Value:
     """New axes of length one; a single number becomes a shape of one axis."""
-    if not isinstance(x, Tensor):
-        return x if isinstance(x, tuple) else (x,)
+    if not isinstance(x, (Tensor, tuple)) and len(axes) == 1:
+        return (x,)
+    x = as_tensor(x)
     rank = x.dim() + len(axes)
     for axis in sorted(a % rank for a in axes):
         x = x.unsqueeze(axis)
@@ -137,9 +180,10 @@ def reshape(x: Value, sizes: Any, keep_zeros: bool = False) -> Value:
     return x.reshape(taken)
 
 
-def expand(x: Value, sizes: tuple[Any, ...]) -> Tensor:
+def expand(x: Value, sizes: tuple[Any, ...] | Tensor) -> Tensor:
     """Repeated along axes of length one, by NumPy's rules."""
     x = as_tensor(x)
+    sizes = tuple(sizes.tolist()) if isinstance(sizes, Tensor) else sizes
     rank = max(x.dim(), len(sizes))
     own = (1,) * (rank - x.dim()) + tuple(x.shape)
     wanted = (1,) * (rank - len(sizes)) + tuple(sizes)
@@ -150,7 +194,7 @@ def cast(x: Value, dtype: torch.dtype) -> Value:
     """Another number type."""
     if isinstance(x, Tensor):
         return x.to(dtype)
-    number = (lambda v: float(v)) if dtype.is_floating_point else (lambda v: math.trunc(v))
+    number: Callable[[Any], Any] = torch.sym_float if dtype.is_floating_point else torch.sym_int
     return tuple(number(v) for v in x) if isinstance(x, tuple) else number(x)
 
 
@@ -160,3 +204,43 @@ def product(x: Value) -> Any:
     for size in x if isinstance(x, tuple) else (x,):
         total = total * size
     return total
+
+
+def inverse(a: Any) -> Any:
+    """One over a number."""
+    return 1 / a
+
+
+def choose(condition: Any, a: Any, b: Any) -> Any:
+    """One number or the other."""
+    return a if condition else b
+
+
+OPERATORS: Mapping[str, Callable[..., Any]] = {
+    "Add": python.add,
+    "Sub": python.sub,
+    "Mul": python.mul,
+    "Div": divide,
+    "Pow": python.pow,
+    "Mod": python.mod,
+    "Equal": python.eq,
+    "Greater": python.gt,
+    "GreaterOrEqual": python.ge,
+    "Less": python.lt,
+    "LessOrEqual": python.le,
+    "And": python.and_,
+    "Or": python.or_,
+    "Xor": python.xor,
+    "Min": lower,
+    "Max": upper,
+    "Sum": python.add,
+    "Where": choose,
+    "Neg": python.neg,
+    "Not": python.not_,
+    "Abs": abs,
+    "Sqrt": torch.sym_sqrt,
+    "Reciprocal": inverse,
+    "Floor": math.floor,
+    "Ceil": math.ceil,
+}
+"""Elementwise operators that ONNX uses on shapes as well; most serve tensors as they are."""
