@@ -14,4 +14,16 @@ from preimage.flows.bases import TruncatedNormal as TruncatedNormal
 from preimage.flows.bases import Uniform as Uniform
 from preimage.flows.bases import mixture_of_normals as mixture_of_normals
 from preimage.flows.distribution import FlowDistribution as FlowDistribution
+from preimage.flows.files import load as load
+from preimage.flows.files import save as save
 from preimage.flows.flow import Flow as Flow
+from preimage.flows.presets import glow as glow
+from preimage.flows.presets import iaf as iaf
+from preimage.flows.presets import maf as maf
+from preimage.flows.presets import nice as nice
+from preimage.flows.presets import nsf as nsf
+from preimage.flows.presets import nsf_coupling as nsf_coupling
+from preimage.flows.presets import realnvp as realnvp
+from preimage.flows.recipe import PRESETS as PRESETS
+from preimage.flows.recipe import Recipe as Recipe
+from preimage.flows.recipe import preset as preset

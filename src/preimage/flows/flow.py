@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from preimage.flows.distribution import FlowDistribution
 from preimage.training import FitSettings, History, fit
 from preimage.training.batches import Batch
 from preimage.training.history import Listener, Record
+
+if TYPE_CHECKING:
+    from preimage.flows.recipe import Recipe
 
 
 class Flow(nn.Module):
@@ -58,6 +61,7 @@ class Flow(nn.Module):
         self.base = base
         self.embedding = embedding
         self.history = History()
+        self.recipe: Recipe | None = None
 
     def forward(self, x: Any, context: Any = None) -> Tensor:
         """The log-density of every row ``(N,)``, as :meth:`log_prob`."""

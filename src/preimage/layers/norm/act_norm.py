@@ -21,8 +21,8 @@ class ActNorm(Elementwise):
 
     One b and one r per feature. The first forward pass in training mode sets them, :math:`b = -\mu` and
     :math:`s = 1/\sigma` over batch, positions and all processes; from then on they are ordinary parameters. A
-    constant feature is only shifted. The inverse never sets them: before the first batch it is refused in
-    training mode, and the layer is the identity in evaluation mode. That the layer is ready is saved with it.
+    constant feature is only shifted. The inverse never sets them: before the first batch it is the identity
+    without gradients and in evaluation mode, and is refused where it would be trained. That the layer is ready is saved with it.
     log_det is :math:`\sum \log s` over the event.
 
     Reference: Kingma, Dhariwal (2018), Glow, section 3.1, https://arxiv.org/abs/1807.03039
@@ -37,7 +37,8 @@ class ActNorm(Elementwise):
     Raises:
         ShapeError: x does not have C features.
         NonFiniteError: the first batch holds NaN or infinity.
-        NotInvertibleError: the inverse is asked for before the first batch, in training mode.
+        NotInvertibleError: the inverse is asked for before the first batch, in training mode and with
+            gradients.
 
     Cost: O(numel(x)); two more passes over the first batch.
 
@@ -69,7 +70,7 @@ class ActNorm(Elementwise):
 
     def inverse_elements(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Divide and shift back."""
-        if self.training and not self._ready:
+        if self.training and not self._ready and torch.is_grad_enabled():
             raise NotInvertibleError(
                 "ActNorm.inverse: the layer waits for its first batch, which will change it; run forward on a"
                 " batch of data first, or call .eval() to use it as the identity"

@@ -1,0 +1,114 @@
+"""Flows as files: plain data only, checked before anything is built."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from preimage.errors import FileFormatError
+from preimage.flows.budget import Budget
+from preimage.flows.flow import Flow
+from preimage.flows.recipe import PRESETS, Recipe
+from preimage.storage import DEFAULT_LIMITS, Limits, read_directory, write_directory
+
+KIND, VERSION = "flow", 1
+
+
+def save(flow: Flow, path: str | Path) -> Path:
+    """Write a flow to a directory: its weights, and the preset with its arguments.
+
+    Args:
+        flow: a flow made by a preset.
+        path: a new directory, or one that holds a flow.
+
+    Returns:
+        The path.
+
+    Raises:
+        FileFormatError: the flow was not made by a preset.
+        OutputError: the place is taken, or cannot be written.
+
+    Cost: one copy of the weights to disk.
+
+    Example:
+        >>> import tempfile
+        >>> from preimage import flows
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = flows.save(flows.maf(2), f"{folder}/maf")
+        ...     flows.load(path).recipe.preset
+        'maf'
+    """
+    if flow.recipe is None:
+        raise FileFormatError(
+            "save: this flow was put together by hand, so a file could not say how to make it again; put the"
+            " code into a function with @preimage.flows.preset, or save flow.state_dict() with safetensors"
+        )
+    config = {"preset": flow.recipe.preset, "arguments": flow.recipe.arguments, "history": list(flow.history)}
+    return write_directory(path, KIND, VERSION, flow.state_dict(), config)
+
+
+def load(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Flow:
+    """Read a flow that :func:`save` wrote, on the CPU and in evaluation mode.
+
+    Nothing in a file can run code, and settings that ask for more memory than the weights hold are refused
+    before it is reserved.
+
+    Args:
+        path: the directory.
+        limits: largest sizes that are accepted.
+
+    Returns:
+        The flow, in the dtype that it was saved in.
+
+    Raises:
+        FileFormatError: the directory is not a flow, of an unknown version or preset, changed, or does not
+            fit together.
+    """
+    tensors, config = read_directory(path, KIND, VERSION, limits)
+    recipe = _recipe(path, config)
+    # Besides its weights a model holds masks and tables, and draws numbers to start from.
+    with Budget(1_000_000 + 30 * sum(tensor.numel() for tensor in tensors.values())):
+        flow = _built(path, recipe)
+    _check_shapes(path, flow, tensors)
+    floating = [tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()]
+    flow.to(floating[0] if floating else torch.get_default_dtype())
+    flow.load_state_dict(tensors)
+    flow.history.extend(record for record in config.get("history", []) if isinstance(record, dict))
+    return flow.eval()
+
+
+def _recipe(path: str | Path, config: dict[str, Any]) -> Recipe:
+    name, arguments = config.get("preset"), config.get("arguments")
+    if name not in PRESETS:
+        raise FileFormatError(f"{path}: preset is {name!r}, wanted one of {', '.join(sorted(PRESETS))}")
+    known = inspect.signature(PRESETS[name]).parameters
+    if not isinstance(arguments, dict) or not set(arguments) <= set(known):
+        raise FileFormatError(
+            f"{path}: arguments are {arguments!r}, wanted those of {name}: {', '.join(known)}"
+        )
+    return Recipe(name, arguments)
+
+
+def _built(path: str | Path, recipe: Recipe) -> Flow:
+    try:
+        return PRESETS[recipe.preset](**recipe.arguments)
+    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+        raise FileFormatError(
+            f"{path}: {recipe.preset} cannot be built from the arguments {recipe.arguments}: {error}"
+        ) from error
+
+
+def _check_shapes(path: str | Path, flow: Flow, tensors: dict[str, Tensor]) -> None:
+    wanted = {name: tuple(tensor.shape) for name, tensor in flow.state_dict().items()}
+    came = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    differing = [name for name in sorted({*wanted, *came}) if wanted.get(name) != came.get(name)]
+    if differing:
+        first = differing[0]
+        raise FileFormatError(
+            f"{path}: {len(differing)} weights do not fit the settings, such as {first}: the file has"
+            f" {came.get(first, 'none')}, wanted {wanted.get(first, 'none')}"
+        )

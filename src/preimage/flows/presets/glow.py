@@ -1,0 +1,136 @@
+"""Glow for vectors, signals and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from preimage.bijection import Bijection, Chain
+from preimage.domains import Reals
+from preimage.flows.bases import Base, Joint, Normal
+from preimage.flows.flow import Flow
+from preimage.flows.presets.parts import (
+    alternating,
+    check_sizes,
+    check_two_features,
+    rotation,
+    vector_coupling,
+)
+from preimage.flows.recipe import preset
+from preimage.layers import (
+    ActNorm,
+    AffineMap,
+    ConditionalMap,
+    Coupling,
+    Split,
+    Squeeze,
+    TupleCoupling,
+    factor_out,
+)
+from preimage.nets import ConvNet
+
+
+@preset
+def glow(
+    event_shape: int | Sequence[int],
+    context: int = 0,
+    levels: int = 3,
+    steps: int = 8,
+    hidden_features: Sequence[int] = (128, 128),
+    memory: str = "autograd",
+) -> Flow:
+    r"""Glow: normalisation, a learnable rotation of the channels and an affine coupling, again and again.
+
+    Pictures and signals are squeezed before every level, and half of the channels leave after it, with a
+    prior that a network computes from the half that stays: :math:`z \mapsto (z - \mu(h)) e^{-s(h)}`.
+
+    Reference: Kingma, Dhariwal (2018), https://arxiv.org/abs/1807.03039
+
+    Args:
+        event_shape: number of features, or the shape of a signal ``(C, T)`` or picture ``(C, H, W)`` whose
+            sizes of space are multiples of ``2 ** levels``.
+        context: size of the context vector; 0 for none.
+        levels: number of levels L for signals and pictures; vectors have one.
+        steps: steps of flow K at every level.
+        hidden_features: widths of the networks.
+        memory: ``"autograd"``, or ``"reversible"`` for memory that does not grow with the depth.
+
+    Returns:
+        The flow. With two levels or more its latents are a named tuple, ``level_1`` the first to leave.
+
+    Raises:
+        ValueError: a size is out of range, or space does not divide.
+
+    Cost: ``levels * steps`` networks, in either direction.
+
+    Example:
+        >>> import torch
+        >>> flow = glow((3, 8, 8), levels=2, steps=1, hidden_features=(8,))
+        >>> flow.encode(torch.zeros(1, 3, 8, 8)).level_1.shape
+        torch.Size([1, 6, 4, 4])
+    """
+    check_sizes("glow", context=context, levels=levels, steps=steps)
+    shape = (event_shape,) if isinstance(event_shape, int) else tuple(event_shape)
+    widths = list(hidden_features)
+    if len(shape) == 1:
+        return _vectors(shape[0], steps, widths, context, memory)
+    _check_space(shape, levels)
+    return _multi_scale(shape, levels, steps, widths, context, memory)
+
+
+def _vectors(features: int, steps: int, widths: list[int], context: int, memory: str) -> Flow:
+    check_two_features("glow", features)
+    layers: list[Bijection] = []
+    for number in range(steps):
+        coupling = vector_coupling(features, number, AffineMap(), widths, context)
+        layers += [ActNorm(features), rotation(features), coupling]
+    return Flow(Chain(*layers, memory=memory), Normal(features))
+
+
+def _multi_scale(
+    shape: tuple[int, ...], levels: int, steps: int, widths: list[int], context: int, memory: str
+) -> Flow:
+    channels, space = shape[0], list(shape[1:])
+    stages: list[Bijection] = []
+    splits: list[Bijection] = []
+    latents: list[Base] = []
+    for level in range(levels):
+        channels, space = channels * 2 ** len(space), [size // 2 for size in space]
+        stages.append(_stage(channels, len(space), steps, widths, context))
+        if level < levels - 1:
+            channels //= 2
+            splits.append(_split(channels, len(space)))
+            latents.append(Normal(channels, *space))
+    latents.append(Normal(channels, *space))
+    chain = Chain(*factor_out(stages, splits), memory=memory)
+    if levels == 1:
+        return Flow(chain, latents[0])
+    names = [f"level_{number + 1}" for number in range(levels)]
+    pairs = zip(reversed(names), reversed(latents), strict=True)  # the deepest latent comes first
+    return Flow(chain, Joint(**dict(pairs)))
+
+
+def _stage(channels: int, dims: int, steps: int, widths: list[int], context: int) -> Chain:
+    """Squeeze, then the steps of flow of one level."""
+    layers: list[Bijection] = [Squeeze([2] * dims)]
+    for number in range(steps):
+        stay = alternating(channels, number)
+        kept = int(stay.sum())
+        net = ConvNet(kept, 2 * (channels - kept), widths, dims=dims, context=context)
+        coupling = Coupling(stay, net, AffineMap(), context=context or None)
+        layers += [ActNorm(channels), rotation(channels), coupling]
+    return Chain(*layers)
+
+
+def _split(channels: int, dims: int) -> Chain:
+    """Half of the channels leave, standardised by what a network expects of them from those that stay."""
+    net = ConvNet(channels, 2 * channels, [max(16, channels)], dims=dims)
+    prior = ConditionalMap(channels, net, AffineMap(bound=4.0), context=Reals(channels, ...))
+    return Chain(Split([channels, channels]), TupleCoupling(prior))
+
+
+def _check_space(shape: tuple[int, ...], levels: int) -> None:
+    if len(shape) not in (2, 3, 4) or any(size % 2**levels for size in shape[1:]) or min(shape) < 1:
+        raise ValueError(
+            f"glow: event_shape is {shape} with {levels} levels, wanted (C, T), (C, H, W) or (C, D, H, W)"
+            f" whose sizes of space are multiples of {2**levels}; pad the data, or take fewer levels"
+        )
