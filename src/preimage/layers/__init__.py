@@ -22,7 +22,17 @@ from preimage.layers.convolution.circular_exponential import CircularExponential
 from preimage.layers.convolution.convolution_exponential import (
     ConvolutionExponential as ConvolutionExponential,
 )
+from preimage.layers.convolution.cosine_transform import CosineTransform as CosineTransform
+from preimage.layers.convolution.cosine_transform import block_cosine_transform as block_cosine_transform
+from preimage.layers.convolution.downsampling import InvertibleDownsampling as InvertibleDownsampling
+from preimage.layers.convolution.downsampling import InvertibleUpsampling as InvertibleUpsampling
 from preimage.layers.convolution.emerging_convolution import EmergingConvolution as EmergingConvolution
+from preimage.layers.convolution.patch_kernels import CayleyKernels as CayleyKernels
+from preimage.layers.convolution.patch_kernels import ExponentialKernels as ExponentialKernels
+from preimage.layers.convolution.patch_kernels import FixedKernels as FixedKernels
+from preimage.layers.convolution.patch_kernels import OrthogonalKernels as OrthogonalKernels
+from preimage.layers.convolution.patch_kernels import PatchKernels as PatchKernels
+from preimage.layers.convolution.patch_kernels import TriangularKernels as TriangularKernels
 from preimage.layers.convolution.spatial_linear import SpatialLinear as SpatialLinear
 from preimage.layers.coupling.additive_map import AdditiveMap as AdditiveMap
 from preimage.layers.coupling.affine_map import AffineMap as AffineMap
@@ -157,6 +167,14 @@ from preimage.layers.spline.spline_map import LinearSplineMap as LinearSplineMap
 from preimage.layers.spline.spline_map import QuadraticSplineMap as QuadraticSplineMap
 from preimage.layers.spline.spline_map import RationalQuadraticMap as RationalQuadraticMap
 from preimage.layers.spline.spline_map import SplineMap as SplineMap
+from preimage.layers.stochastic.hamiltonian import HamiltonianMonteCarlo as HamiltonianMonteCarlo
+from preimage.layers.stochastic.interpolated_density import InterpolatedDensity as InterpolatedDensity
+from preimage.layers.stochastic.langevin import Langevin as Langevin
+from preimage.layers.stochastic.langevin import MetropolisLangevin as MetropolisLangevin
+from preimage.layers.stochastic.metropolis import Metropolis as Metropolis
+from preimage.layers.stochastic.random_walk import RandomWalk as RandomWalk
+from preimage.layers.stochastic.stochastic import Stochastic as Stochastic
+from preimage.layers.stochastic.stochastic_chain import StochasticChain as StochasticChain
 from preimage.layers.structure.concatenate import Concatenate as Concatenate
 from preimage.layers.structure.factor_out import factor_out as factor_out
 from preimage.layers.structure.mean_pool import MeanPool as MeanPool

@@ -1,0 +1,1 @@
+"""Convolutions with exact inverses and log-determinants."""
