@@ -28,8 +28,8 @@ from preimage.layers.convolution.downsampling import InvertibleDownsampling as I
 from preimage.layers.convolution.downsampling import InvertibleUpsampling as InvertibleUpsampling
 from preimage.layers.convolution.emerging_convolution import EmergingConvolution as EmergingConvolution
 from preimage.layers.convolution.patch_kernels import CayleyKernels as CayleyKernels
+from preimage.layers.convolution.patch_kernels import CosineKernels as CosineKernels
 from preimage.layers.convolution.patch_kernels import ExponentialKernels as ExponentialKernels
-from preimage.layers.convolution.patch_kernels import FixedKernels as FixedKernels
 from preimage.layers.convolution.patch_kernels import OrthogonalKernels as OrthogonalKernels
 from preimage.layers.convolution.patch_kernels import PatchKernels as PatchKernels
 from preimage.layers.convolution.patch_kernels import TriangularKernels as TriangularKernels
@@ -110,9 +110,22 @@ from preimage.layers.linear.triangular_linear import LowerTriangularLinear as Lo
 from preimage.layers.linear.triangular_linear import TriangularLinear as TriangularLinear
 from preimage.layers.linear.triangular_linear import UpperTriangularLinear as UpperTriangularLinear
 from preimage.layers.linear.woodbury_linear import WoodburyLinear as WoodburyLinear
+from preimage.layers.manifold.circle_map import CircleMap as CircleMap
+from preimage.layers.manifold.circular_spline_map import CircularSplineMap as CircularSplineMap
+from preimage.layers.manifold.moebius_map import MoebiusMap as MoebiusMap
+from preimage.layers.manifold.projection_map import ProjectionMap as ProjectionMap
+from preimage.layers.manifold.recursive_sphere import RecursiveSphere as RecursiveSphere
+from preimage.layers.manifold.sphere_moebius import SphereMoebius as SphereMoebius
+from preimage.layers.manifold.spherical_coordinates import SphericalCoordinates as SphericalCoordinates
+from preimage.layers.manifold.torus import PeriodicFeatures as PeriodicFeatures
+from preimage.layers.manifold.torus import Torus as Torus
 from preimage.layers.monotone.bernstein_map import BernsteinMap as BernsteinMap
 from preimage.layers.monotone.logistic_mixture_map import LogisticMixtureMap as LogisticMixtureMap
 from preimage.layers.monotone.sum_of_squares_map import SumOfSquaresMap as SumOfSquaresMap
+from preimage.layers.monotone_network.deep_sigmoid_map import DeepSigmoidMap as DeepSigmoidMap
+from preimage.layers.monotone_network.unconstrained_monotone_map import (
+    UnconstrainedMonotoneMap as UnconstrainedMonotoneMap,
+)
 from preimage.layers.norm.act_norm import ActNorm as ActNorm
 from preimage.layers.norm.adaptive_whitening import AdaptiveWhitening as AdaptiveWhitening
 from preimage.layers.norm.batch_norm import BatchNorm as BatchNorm

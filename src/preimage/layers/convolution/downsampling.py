@@ -121,7 +121,7 @@ class InvertibleDownsampling(Bijection):
         return f"{self.channels}, factors={self.factors}, groups={self.groups}"
 
     def _log_det(self, x: Tensor, positions: int) -> Tensor:
-        each = self.kernels.log_abs_det()
+        each = self.kernels.log_abs_det().to(x)
         return (each.expand(self.groups).sum() * positions).expand(x.shape[0])
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import abc
+import functools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from preimage.errors import NotInvertibleError, ShapeError
+from preimage.functional.cosine import cosine_matrix
 from preimage.functional.skew import (
     below_diagonal,
     cayley,
@@ -217,35 +220,37 @@ class TriangularKernels(PatchKernels):
         return self.log_scale.sum(1)
 
 
-class FixedKernels(PatchKernels):
-    """One fixed orthogonal matrix, shared by all groups; nothing is trained.
+class CosineKernels(PatchKernels):
+    """The orthonormal cosine transform of a block, shared by all groups; nothing is trained.
 
     Reference: Ahmed, Natarajan, Rao (1974), Discrete cosine transform, https://doi.org/10.1109/T-C.1974.223784
 
     Args:
-        matrix: orthogonal ``(n, n)``.
+        factors: sizes of a block, one a dimension of space.
 
     Cost: n a value, in either direction.
 
     Example:
-        >>> FixedKernels(torch.eye(2)).log_abs_det()
-        tensor([0.])
+        >>> CosineKernels((1, 2)).matrices().shape
+        torch.Size([1, 2, 2])
     """
 
-    matrix: Tensor
-
-    def __init__(self, matrix: Tensor) -> None:
+    def __init__(self, factors: Sequence[int]) -> None:
         super().__init__()
-        self.register_buffer("matrix", matrix[None].clone())
+        self.factors = tuple(factors)
 
     def matrices(self) -> Tensor:
-        """The matrix ``(1, n, n)``."""
-        return self.matrix
+        """The matrix ``(1, n, n)`` in float64."""
+        return functools.reduce(torch.kron, map(cosine_matrix, self.factors))[None]
+
+    def multiply(self, columns: Tensor) -> Tensor:
+        """The matrix, in the precision of the columns."""
+        return self.matrices().to(columns) @ columns
 
     def solve(self, columns: Tensor) -> Tensor:
         """The transpose."""
-        return self.matrix.mT @ columns
+        return self.matrices().mT.to(columns) @ columns
 
     def log_abs_det(self) -> Tensor:
         """Zero."""
-        return self.matrix.new_zeros(1)
+        return torch.zeros(1)
