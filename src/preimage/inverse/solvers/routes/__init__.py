@@ -8,7 +8,9 @@ from preimage.inverse.solvers.routes.materialised import Materialised
 from preimage.inverse.solvers.routes.partial_isometry import PartialIsometry
 from preimage.inverse.solvers.routes.per_position import PerPosition
 from preimage.inverse.solvers.routes.reordered import Reordered
+from preimage.inverse.solvers.routes.selection import SelectedEntries
 from preimage.inverse.solvers.routes.separable import Separable
+from preimage.inverse.solvers.routes.slabs import SlabCholesky
 from preimage.inverse.solvers.routes.windows import DisjointWindows, SpreadWindows
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "PartialIsometry",
     "PerPosition",
     "Reordered",
+    "SelectedEntries",
     "Separable",
+    "SlabCholesky",
     "SpreadWindows",
 ]

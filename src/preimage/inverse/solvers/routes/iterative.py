@@ -24,7 +24,7 @@ class Iterative(PseudoInverse):
     """
 
     route = "conjugate gradients for least squares"
-    preference = 2
+    preference = 3
     tolerance = 1e-10
     iterations = 1000
 
