@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, ExportedProgram
+from torch.export import Dim, ExportedProgram, ShapesCollection
 
 from preimage.capture.graph import Graph
 from preimage.capture.probe import with_layouts
@@ -65,7 +65,7 @@ def refuse_training_mode(model: nn.Module) -> None:
 
 def _export(model: nn.Module, examples: tuple[Tensor, ...]) -> tuple[ExportedProgram, int | None]:
     """Export with a free batch axis; where the network's code fixes the batch, with that of the example."""
-    doubled = tuple(torch.cat([e, e]) if e.shape[0] == 1 else e for e in examples)
+    doubled = tuple(torch.cat([e, e]) if e.shape[0] == 1 else e.clone() for e in examples)
     try:
         return _call_export(model, doubled, Dim.DYNAMIC), None
     except Exception as free:
@@ -77,10 +77,18 @@ def _export(model: nn.Module, examples: tuple[Tensor, ...]) -> tuple[ExportedPro
 
 
 def _call_export(model: nn.Module, examples: tuple[Tensor, ...], batch: Any) -> ExportedProgram:
-    shapes = None if batch is None else tuple({0: batch} for _ in examples)
+    shapes = None if batch is None else _free_batch(examples, batch)
     with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export warns about its own internals
         return torch.export.export(model, examples, dynamic_shapes=shapes, strict=False)
+
+
+def _free_batch(examples: tuple[Tensor, ...], batch: Any) -> ShapesCollection:
+    """Axis 0 of every input is free, whatever the signature of the network's forward pass."""
+    shapes = ShapesCollection()
+    for example in examples:
+        shapes[example] = {0: batch}
+    return shapes
 
 
 def _explain(error: Exception) -> str:

@@ -18,6 +18,7 @@ from preimage.inverse.linear import (
     Permute,
     Reshape,
     Scale,
+    Selection,
 )
 
 LARGEST_DENSE = 1024
@@ -52,6 +53,10 @@ def _scale(linear: Scale) -> Tensor:
     return linear.scale.double().abs().log().expand(linear.in_shape).sum()
 
 
+def _selection(linear: Selection) -> Tensor | None:
+    return _zero(linear) if bool((linear.counts() == 1).all()) else None
+
+
 def _dense(linear: Dense) -> Tensor:
     return torch.linalg.slogdet(linear.weight.double())[1] * prod(linear.in_shape[:-1])
 
@@ -79,6 +84,7 @@ _RULES.update(
         Permute: _zero,
         Reshape: _zero,
         Scale: _scale,
+        Selection: _selection,
         Dense: _dense,
         Convolution: _convolution,
         Composition: _composition,

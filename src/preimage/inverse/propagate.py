@@ -10,7 +10,7 @@ from typing import final
 from preimage.capture.graph import Graph, Node
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.region import Region
-from preimage.inverse.search import candidates, enclosing, gathered, module_exits
+from preimage.inverse.search import assembled, candidates, enclosing, gathered, module_exits, selected_from
 
 
 @final
@@ -89,25 +89,28 @@ class Propagation:
             found.update(node.name for node in self.graph.consumers[name] if node.name in self.known)
             found.update(self._through.get(name, ()))
             node = self.graph.by_name.get(name)
+            found.update(selected_from(self.graph, name))
             if node is not None and node.operation == "getitem":
                 found.update(node.inputs)  # the split that it is a part of
         return found
 
     def _look(self, target: str) -> None:
         """Find the regions that end in a value, or gather it from its parts."""
-        if target not in self.graph.by_name:
-            return
-        known = target in self.known
-        find = (
-            candidates(self.graph, target, self.known) if known else gathered(self.graph, target, self.known)
-        )
-        self._regions[target] = tuple(find)
+        self._regions[target] = tuple(self._found(target))
         for region in self._regions[target]:
             rank, latest = self._preference(region)
             self._count += 1  # of two alike, the one found first
             heapq.heappush(self._queue, (rank, latest, self._count, target, region))
             for name in region.nodes:
                 self._through.setdefault(name, set()).add(target)
+
+    def _found(self, target: str) -> Iterator[Region]:
+        if target in self.known:
+            yield from candidates(self.graph, target, self.known)
+        elif target in self.graph.by_name and self.graph.by_name[target].parts:
+            yield from gathered(self.graph, target, self.known)
+        else:
+            yield from assembled(self.graph, target, self.known)
 
     def _preference(self, region: Region) -> tuple[int, int]:
         latest = max(self.graph.order[name] for name in region.targets)

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from preimage.capture.graph import Graph, Node, Reference
+from preimage.capture.graph import Graph, Node, Reference, references
 from preimage.inverse.linear import Affine
 
 
@@ -35,6 +35,7 @@ class AffineRole:
 
 _AFFINE: dict[str, AffineRole] = {}
 _STRUCTURAL: set[str] = set()
+_SELECTIONS: set[str] = set()
 
 ROW_BY_ROW = frozenset(
     {
@@ -43,6 +44,11 @@ ROW_BY_ROW = frozenset(
     }
 )  # fmt: skip
 """Affine operations that treat every entry of axis 0 alike, so that entries folded into it change nothing."""
+
+ANY_OPERAND = frozenset(
+    {"add", "sub", "mul", "matmul", "mm", "bmm", "einsum", "tensordot", "dot", "mv", "addmm", "baddbmm"}
+)
+"""Affine operations whose data operand may stand in any place."""
 
 CONSTANT_OPERAND = frozenset({"add", "sub", "rsub", "mul", "div"})
 """Operations with a constant operand that may stand on either side and may differ between samples."""
@@ -81,6 +87,16 @@ def is_structural(operation: str) -> bool:
     return operation in _STRUCTURAL
 
 
+def register_selection(*operations: str) -> None:
+    """Say that every result of an operation is a copy of one number of its operand, or zero."""
+    _SELECTIONS.update(operations)
+
+
+def is_selection(graph: Graph, node: Node) -> bool:
+    """Whether a node copies numbers out of its one data operand, sample by sample."""
+    return node.operation in _SELECTIONS and affine_role(graph, node) is not None
+
+
 def same_rows(graph: Graph, *names: str) -> bool:
     """Whether axis 0 of all values holds the samples, with the same number of entries each."""
     layouts = {graph.layout(name) for name in names}
@@ -96,10 +112,9 @@ def affine_role(graph: Graph, node: Node) -> AffineRole | None:
     role = _AFFINE.get(node.operation)
     if role is None or len(node.inputs) != 1 or node.parts or not _is_alike(graph, node):
         return None
-    operands = [a for a in node.args if isinstance(a, Reference) and graph.is_data(a.name)]
-    summands = node.operation in ("add", "sub", "mul")  # either operand may be the constant one
+    operands = [name for name in references((node.args, node.kwargs)) if graph.is_data(name)]
     first = bool(node.args) and node.args[0] == Reference(node.inputs[0])
-    return role if len(operands) == 1 and (first or summands) else None
+    return role if len(operands) == 1 and (first or node.operation in ANY_OPERAND) else None
 
 
 def _is_alike(graph: Graph, node: Node) -> bool:

@@ -6,12 +6,21 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from preimage.capture.graph import Graph, Node, Reference
+from preimage.capture.layout import Layout
 from preimage.capture.taps import called_path
 from preimage.errors import NotInvertibleError
 from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.positions import chain_positions
 from preimage.inverse.region import Region, label_of, outside_reads
 from preimage.inverse.registry import Rule, module_rule, operation_rule
-from preimage.inverse.roles import Role, affine_role, is_structural, same_rows, saturation_bounds
+from preimage.inverse.roles import (
+    Role,
+    affine_role,
+    is_selection,
+    is_structural,
+    same_rows,
+    saturation_bounds,
+)
 
 Known = Collection[str]
 Finder = Callable[[Graph, str, Known], Iterator[Region]]
@@ -146,6 +155,45 @@ def gathered(graph: Graph, name: str, known: Known) -> Iterator[Region]:
     if taken == set(range(len(node.parts))) and all(reader.name in known for reader in readers):
         names = tuple(sorted((r.name for r in readers), key=lambda n: graph.by_name[n].args[1]))
         yield Region("gather", (), node.name, names, (), Guarantee.EXACT, rule, node.name)
+
+
+def assembled(graph: Graph, name: str, known: Known) -> Iterator[Region]:
+    """A value of which known slices, or other selections, together hold every number."""
+    rule = operation_rule("preimage::assemble")
+    if rule is None or graph.layout(name) != Layout():
+        return
+    chains = list(_selections(graph, name, known))
+    sizes = sum(chain[-1].size for chain in chains)
+    if len(chains) < 2 or sizes < graph.size(name):
+        return
+    found = [chain_positions(graph, chain) for chain in chains]
+    held = {number for index in found if index is not None for number in index.flatten().tolist()}
+    if len(held - {-1}) == graph.size(name) and all(index is not None for index in found):
+        names = tuple(dict.fromkeys(node.name for chain in chains for node in chain))
+        targets = tuple(chain[-1].name for chain in chains)
+        guarantee = Guarantee.EXACT if sizes == graph.size(name) else Guarantee.LEFT
+        label = label_of(graph, tuple(graph.by_name[n] for n in names))
+        yield Region("assemble", names, name, targets, (), guarantee, rule, label)
+
+
+def _selections(graph: Graph, name: str, known: Known) -> Iterator[tuple[Node, ...]]:
+    """Chains of selections that lead from a value to known ones."""
+    for node in graph.consumers[name]:
+        if is_selection(graph, node):
+            if node.name in known:
+                yield (node,)
+            else:
+                yield from ((node, *rest) for rest in _selections(graph, node.name, known))
+
+
+def selected_from(graph: Graph, name: str) -> tuple[str, ...]:
+    """The values that a selection was taken from, through other selections too."""
+    found: list[str] = []
+    node = graph.by_name.get(name)
+    while node is not None and is_selection(graph, node):
+        found.append(node.inputs[0])
+        node = graph.by_name.get(node.inputs[0])
+    return tuple(found)
 
 
 def enclosing(graph: Graph, values: tuple[str, ...], known: Known) -> Region | None:

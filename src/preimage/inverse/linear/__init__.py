@@ -11,6 +11,7 @@ from preimage.inverse.linear.pad import CircularPad, Pad, ReflectPad, ReplicateP
 from preimage.inverse.linear.pool import AdaptiveAveragePool, AveragePool
 from preimage.inverse.linear.reshape import Permute, Reshape
 from preimage.inverse.linear.scale import Scale
+from preimage.inverse.linear.selection import Selection
 from preimage.inverse.linear.transposed import TransposedConvolution
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "ReplicatePad",
     "Reshape",
     "Scale",
+    "Selection",
     "Shape",
     "TransposedConvolution",
     "fold",

@@ -10,6 +10,7 @@ from preimage.inverse.rules import (
     reshape,
     saturated,
     saturation,
+    selected,
     turning,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "reshape",
     "saturated",
     "saturation",
+    "selected",
     "turning",
 ]

@@ -217,9 +217,9 @@ def average(graph: Graph, node: Node) -> Affine:
 
 
 @register_affine(
-    "mean", "sum", "slice", "select", "narrow", "expand", "repeat", "matmul", "mm", "addmm", "cumsum", "diff",
-    "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "upsample_bilinear2d", "index_select",
-    "upsample_linear1d", "upsample_bicubic2d", "index", "im2col", "col2im", "unfold", "tril", "triu", "flip",
+    "mean", "sum", "matmul", "mm", "bmm", "einsum", "tensordot", "addmm", "baddbmm", "cumsum", "diff",
+    "upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d", "col2im",
+    "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "grid_sampler", "grid_sampler_2d", "dot", "mv",
     role=Role.MIXING,
 )  # fmt: skip
 def linearised(graph: Graph, node: Node) -> Affine:

@@ -51,16 +51,16 @@ def _solve(site: Site, y: Tensor, first: Tensor | None) -> Solved:
         values = evaluate(site.graph, {**_inside(site, known), **unknown}, site.targets)
         return stacked(site.graph, {name: values[name] for name in site.targets})
 
-    region = any_batch(site.graph, region)
+    solve = any_batch(site.graph, region)
     trusted = site.noise == 0.0
     effort = Effort(default_tolerance(y.dtype), _products(site, trusted=trusted))
     if not trusted and first is None and is_spatial(site.event):
         metric = smooth_metric(site.event, y)
         begin = textured_start(moments_of_samples(site, y)[0], metric)
-        x, certificate = quasi_newton(region, y, begin, effort=effort, metric=metric)
+        x, certificate = quasi_newton(solve, y, begin, effort=effort, metric=metric)
     else:
-        begin = start(site, y, region) if first is None else first
-        x, certificate = gauss_newton(region, y, begin, effort=effort)
+        begin = start(site, y, solve) if first is None else first
+        x, certificate = gauss_newton(solve, y, begin, effort=effort)
     square = math.prod(site.event) <= y[0].numel()
     unique = trusted and certificate.ok and square
     found = site.from_samples(site.source, x.detach())

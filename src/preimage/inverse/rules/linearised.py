@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from preimage.capture.graph import Graph, Node, references
-from preimage.capture.interpret import evaluate
+from preimage.capture.graph import Graph, Node, references, substitute
+from preimage.capture.interpret import BATCH, evaluate
 from preimage.inverse.linear import Affine, LinearMap, Shape
 
 Function = Callable[[Tensor], Tensor]
+
+
+def constant_of(graph: Graph, name: str, samples: int = 1) -> Any:
+    """A parameter, buffer or constant, or what the network computes from them alone."""
+    tensor = graph.tensor(name)
+    return evaluate(graph, {BATCH: samples}, [name])[name] if tensor is None else tensor
 
 
 @final
@@ -31,7 +37,16 @@ class Linearised(Affine):
         self._shapes = graph.shape(node.inputs[0]), node.shape
 
     def _call(self, x: Tensor) -> Tensor:
-        return evaluate(self.graph, {self.node.inputs[0]: x}, [self.node.name])[self.node.name]
+        """f(x) in the precision of x, whatever that of the constants."""
+
+        def resolve(name: str) -> Any:
+            if name == self.node.inputs[0]:
+                return x
+            found = x.shape[0] if name == BATCH else constant_of(self.graph, name, x.shape[0])
+            return found.to(x) if isinstance(found, Tensor) and found.is_floating_point() else found
+
+        node = self.node
+        return node.target(*substitute(node.args, resolve), **substitute(node.kwargs, resolve))
 
     @property
     def in_shape(self) -> Shape:
@@ -58,8 +73,19 @@ class Linearised(Affine):
 
     def tensors(self) -> tuple[Tensor, ...]:
         """Constant tensors that the operation reads."""
-        found = (self.graph.tensor(name) for name in references((self.node.args, self.node.kwargs)))
+        found = (self.graph.tensor(name) for name in self._constants())
         return tuple(tensor for tensor in found if tensor is not None)
+
+    def _constants(self) -> set[str]:
+        """Names of everything that the operation reads, directly or through computed constants."""
+        names, waiting = set[str](), list(references((self.node.args, self.node.kwargs)))
+        while waiting:
+            name = waiting.pop()
+            if name not in names and name != self.node.inputs[0]:
+                names.add(name)
+                node = self.graph.by_name.get(name)
+                waiting += [] if node is None else references((node.args, node.kwargs))
+        return names
 
     def apply(self, x: Tensor) -> Tensor:
         """f(x)."""
