@@ -25,10 +25,8 @@ from preimage.inverse.roles import (
 Known = Collection[str]
 Finder = Callable[[Graph, str, Known], Iterator[Region]]
 
-PASS_THROUGH = frozenset(
-    {"dropout", "feature_dropout", "alpha_dropout", "clone", "contiguous", "detach", "alias"}
-)
-"""Operations that return their operand unchanged in evaluation mode."""
+SUMS = frozenset({"add", "sub", "addcmul"})
+"""Operations that end a residual block."""
 
 
 def candidates(graph: Graph, value: str, known: Known) -> Iterator[Region]:
@@ -265,9 +263,21 @@ def _is_residual(graph: Graph, value: str, source: str) -> bool:
     """
     node = graph.by_name[value]
     while len(node.inputs) == 1 and node.inputs[0] in graph.by_name and node.name != source:
+        if not _keeps_numbers(graph, node):
+            return False
         node = graph.by_name[node.inputs[0]]
     same = node.shape == graph.shape(source) or node.size == graph.size(source)
-    return node.operation == "add" and len(node.inputs) == 2 and same
+    return node.operation in SUMS and len(node.inputs) >= 2 and same
+
+
+def _keeps_numbers(graph: Graph, node: Node) -> bool:
+    """Whether a one-operand operation has an inverse of its own, or only clips."""
+    if saturation_bounds(node) is not None:
+        return True
+    rule, role = operation_rule(node.operation), affine_role(graph, node)
+    if role is not None:
+        return role.role is Role.DIAGONAL
+    return rule is not None and rule.guarantee(graph, node).keeps_everything
 
 
 def _is_list(graph: Graph, name: str) -> bool:

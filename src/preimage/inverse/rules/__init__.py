@@ -3,8 +3,10 @@
 from preimage.inverse.rules import (
     affine,
     affine_inverse,
+    elementary,
     enclosed,
     join,
+    norm,
     pointwise,
     pool,
     reshape,
@@ -17,8 +19,10 @@ from preimage.inverse.rules import (
 __all__ = [
     "affine",
     "affine_inverse",
+    "elementary",
     "enclosed",
     "join",
+    "norm",
     "pointwise",
     "pool",
     "reshape",
