@@ -46,5 +46,5 @@ class Cubic(Curve):
 
         zero = torch.zeros_like(value)
         start, _ = RationalQuadratic().root(value, rest, a, b)  # nearly the same curve
-        t = monotone_root(function, value, zero, zero + 1, steps=12, start=start)
+        t = monotone_root(function, value, zero, zero + 1, steps=20, start=start)
         return t, 1 - t

@@ -20,8 +20,8 @@ class SphereMoebius(Bijection):
     .. math:: y = \frac{1 - |\omega|^2}{|x - \omega|^2} (x - \omega) - \omega.
 
     Conformal: a learned centre :math:`\omega` inside of the sphere decides, small circles stay circles, and
-    the inverse is the transform of :math:`-\omega`. Vectors keep their length, so the layer is a bijection of all
-    vectors but zero; as it treats every length alike, its
+    the inverse is the transform of :math:`-\omega`. Vectors keep their length, so the layer is a
+    bijection of all vectors but zero; as it treats every length alike, its
 
     .. math:: \text{log\_det} = D \log \frac{1 - |\omega|^2}{|x / |x| - \omega|^2}
 
