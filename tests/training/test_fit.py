@@ -90,7 +90,7 @@ def test_every_row_is_seen_once_an_epoch_and_none_that_is_held_out():
         return squares(model, batch)
 
     x = torch.arange(100.0)[:, None].expand(-1, 2)
-    fit(line(), objective, x, quiet(epochs=1, batch_size=10, validation=0.2))
+    fit(line(), objective, x, quiet(epochs=1, batch_size=10, hold_out=0.2))
     first, rest = seen[:10], seen[10:]  # the first batch is shown once before the start
     assert first == rest[:10]
     assert len(set(rest)) == len(rest) == 80
@@ -133,7 +133,7 @@ def test_divergence_goes_back_with_a_smaller_rate():
         return squares(model, batch) * (math.nan if bad else 1.0)
 
     model = line()
-    history = fit(model, objective, moons(), quiet(epochs=10, validation=0.0))
+    history = fit(model, objective, moons(), quiet(epochs=10, hold_out=0.0))
     assert history[-1]["rollbacks"] == 1
     assert weights(model).isfinite().all()
 
@@ -145,7 +145,7 @@ def test_an_explosion_without_nan_goes_back_too():
         calls["number"] += 1
         return squares(model, batch) + (1e8 if 30 <= calls["number"] < 36 else 0.0)
 
-    assert fit(line(), objective, moons(), quiet(epochs=8, validation=0.0))[-1]["rollbacks"] == 1
+    assert fit(line(), objective, moons(), quiet(epochs=8, hold_out=0.0))[-1]["rollbacks"] == 1
 
 
 def test_endless_divergence_is_an_error_with_causes():
@@ -164,8 +164,8 @@ def test_gradients_are_clipped():
 
 def test_average_is_what_is_kept():
     sharp, smooth = line(), line()
-    fit(sharp, squares, moons(), quiet(validation=0.0, learning_rate=0.05))
-    fit(smooth, squares, moons(), quiet(validation=0.0, learning_rate=0.05, average=0.99))
+    fit(sharp, squares, moons(), quiet(hold_out=0.0, learning_rate=0.05))
+    fit(smooth, squares, moons(), quiet(hold_out=0.0, learning_rate=0.05, average=0.99))
     start = weights(line())
     assert (weights(smooth) - start).norm() < 0.7 * (weights(sharp) - start).norm()
 
@@ -178,7 +178,7 @@ def test_autocast_reaches_the_networks():
         seen.append(out.dtype)
         return out[:, 0].float().square()
 
-    fit(line(), objective, moons(), quiet(epochs=1, precision=torch.bfloat16, validation=0.0))
+    fit(line(), objective, moons(), quiet(epochs=1, precision=torch.bfloat16, hold_out=0.0))
     assert torch.bfloat16 in seen
 
 
@@ -236,7 +236,7 @@ def test_learning_rate_sweep_leaves_the_weights_alone():
         (lambda: FitSettings(batch_size=0), ValueError, "1 or more"),
         (lambda: FitSettings(learning_rate=-1.0), ValueError, "positive"),
         (lambda: FitSettings(learning_rate=math.nan), ValueError, "positive"),
-        (lambda: FitSettings(validation=1.0), ValueError, r"\[0, 1\)"),
+        (lambda: FitSettings(hold_out=1.0), ValueError, r"\[0, 1\)"),
         (lambda: FitSettings(schedule="linear"), ValueError, "'cosine'"),
         (lambda: FitSettings(clip=0.0), ValueError, "math.inf for none"),
         (lambda: FitSettings(steps=0), ValueError, "or None"),

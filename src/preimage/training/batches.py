@@ -35,7 +35,7 @@ class Table:
     """
 
     def __init__(self, *columns: Any) -> None:
-        self.columns = tuple(torch.as_tensor(column) for column in columns)
+        self.columns = tuple(_tensor(column) for column in columns)
         lengths = {len(column) if column.dim() else 0 for column in self.columns}
         if len(lengths) > 1 or 0 in lengths:
             raise ShapeError(
@@ -158,6 +158,13 @@ def hold_out(rows: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
 
 def _generator(seed: int, epoch: int) -> torch.Generator:
     return torch.Generator().manual_seed((seed * 1_000_003 + epoch + 1) % 2**63)
+
+
+def _tensor(column: Any) -> Tensor:
+    """A tensor; an array that cannot be written to, or runs backwards, is copied."""
+    if isinstance(column, np.ndarray):
+        column = np.require(column, requirements=["C", "W"])
+    return torch.as_tensor(column)
 
 
 def _check_finite(column: Tensor) -> None:

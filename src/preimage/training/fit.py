@@ -226,7 +226,7 @@ def _split(data: Any, context: Any, validation: Any, settings: FitSettings) -> t
         held = as_source(*pair)
         every = torch.arange(len(source))
         return Batches(source, every, size, seed), Batches(held, torch.arange(len(held)), size, seed)
-    kept, held_index = hold_out(len(source), settings.validation, seed)
+    kept, held_index = hold_out(len(source), settings.hold_out, seed)
     held_out = Batches(source, held_index, size, seed) if len(held_index) else None
     return Batches(source, kept, size, seed), held_out
 

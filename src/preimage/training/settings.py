@@ -25,7 +25,7 @@ class FitSettings:
         schedule: ``"cosine"`` from the top to zero after a warm-up, or ``"constant"`` after a warm-up.
         warm_up: share of the steps over which the learning rate rises, in [0, 1).
         clip: largest norm of the gradient; longer ones are shortened; infinity for none.
-        validation: share of the rows held out, in [0, 1), where no validation data are given.
+        hold_out: share of the rows held out, in [0, 1), where no validation data are given.
         patience: epochs without a better validation loss after which training stops; 0 for never.
         average: decay of the exponential moving average of the weights, which is what is kept in the end, in
             [0, 1); 0 for none.
@@ -54,7 +54,7 @@ class FitSettings:
     schedule: str = "cosine"
     warm_up: float = 0.05
     clip: float = 5.0
-    validation: float = 0.1
+    hold_out: float = 0.1
     patience: int = 20
     average: float = 0.0
     precision: torch.dtype | None = None
@@ -71,7 +71,7 @@ class FitSettings:
             _check(self, name, getattr(self, name) >= 1, "1 or more")
         for name in ("patience", "rollbacks", "weight_decay"):
             _check(self, name, getattr(self, name) >= 0, "0 or more")
-        for name in ("warm_up", "validation", "average"):
+        for name in ("warm_up", "hold_out", "average"):
             _check(self, name, 0 <= getattr(self, name) < 1, "in [0, 1)")
         for name in ("steps", "checkpoint_every"):
             value = getattr(self, name)

@@ -100,6 +100,10 @@ class ActNorm(Elementwise):
         scale = torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 1.0)
         self.shift.copy_(torch.where(finite, -mean, 0.0))
         self.raw_scale.copy_(self.scale.raw(scale))
+        self.settle()
+
+    def settle(self) -> None:
+        """Take the parameters as they are for the start, for training that never shows the layer data."""
         self.initialised.fill_(True)
         self._ready = True
 
