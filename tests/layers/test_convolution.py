@@ -1,0 +1,404 @@
+"""Convolutions against dense matrices, PyTorch's own convolutions and scipy, beyond the laws."""
+
+import math
+
+import pytest
+import scipy.fft
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from preimage import Bijection
+from preimage.errors import NotConvergedError, NotInvertibleError, ShapeError
+from preimage.functional.convolve import zero_padded_convolution
+from preimage.functional.cosine import DENSE, cosine_matrix, cosine_transform, inverse_cosine_transform
+from preimage.functional.real_fft import inverse_real_fft, real_fft
+from preimage.functional.skew import fill_below_diagonal
+from preimage.functional.wavefront import solve_causal
+from preimage.layers import (
+    AutoregressiveConvolution,
+    CayleyKernels,
+    CircularConvolution,
+    CircularExponential,
+    ConvolutionExponential,
+    CosineTransform,
+    EmergingConvolution,
+    ExponentialKernels,
+    InvertibleDownsampling,
+    InvertibleUpsampling,
+    SpatialLinear,
+    TriangularKernels,
+    block_cosine_transform,
+)
+
+
+def _double(*shape: int, seed: int = 2) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def _filled(layer: nn.Module, deviation: float = 0.2) -> nn.Module:
+    for number, parameter in enumerate(layer.parameters()):
+        nn.init.normal_(parameter, std=deviation, generator=torch.Generator().manual_seed(number))
+    return layer
+
+
+def _dense(layer: Bijection, event: tuple[int, ...]) -> Tensor:
+    """The matrix of a linear map without a shift, column by column."""
+    unit = torch.eye(math.prod(event), dtype=torch.float64).view(-1, *event)
+    return layer(unit).flatten(1).mT.detach()
+
+
+def _check_dense(layer: Bijection, event: tuple[int, ...], matrix: Tensor | None = None) -> None:
+    """Values, inverse and log_det against the matrix."""
+    matrix = _dense(layer, event) if matrix is None else matrix
+    x = _double(3, *event)
+    y, log_det = layer.forward_and_log_det(x)
+    assert torch.allclose(y.flatten(1), x.flatten(1) @ matrix.mT, atol=1e-11)
+    assert torch.allclose(log_det, torch.linalg.slogdet(matrix).logabsdet.expand(3), atol=1e-10)
+    wanted = torch.linalg.solve(matrix, y.flatten(1).mT).mT
+    assert torch.allclose(layer.inverse(y).flatten(1), wanted, atol=1e-9)
+
+
+SIZES = [
+    ((3,), (7,)),
+    ((4,), (2,)),
+    ((3, 3), (4, 5)),
+    ((2, 5), (3, 4)),
+    ((7, 7), (3, 2)),
+    ((1, 2, 3), (2, 3, 4)),
+]
+MODULES = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+
+@pytest.mark.parametrize(("kernel", "sizes"), SIZES)
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.shows("0-7")
+def test_circular_convolution_against_its_matrix(
+    kernel: tuple[int, ...], sizes: tuple[int, ...], groups: int
+) -> None:
+    layer = _filled(CircularConvolution(2, kernel, groups=groups, bias=False).double(), 0.5)
+    assert isinstance(layer, CircularConvolution)
+    _check_dense(layer, (2, *sizes))
+    matrix = _dense(layer, (2, *sizes))
+    assert layer.condition(sizes).item() == pytest.approx(torch.linalg.cond(matrix).item(), rel=1e-8)
+
+
+@pytest.mark.parametrize("kernel", [(3,), (4,), (3, 3), (2, 5), (3, 1, 2)])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.shows("0-7")
+def test_circular_convolution_is_that_of_pytorch(kernel: tuple[int, ...], dilation: int) -> None:
+    kind = MODULES[len(kernel)]
+    module = kind(4, 4, kernel, padding="same", padding_mode="circular", dilation=dilation, groups=2).double()
+    layer = CircularConvolution.from_convolution(module)
+    x = _double(2, 4, *[9, 8, 7][: len(kernel)])
+    y = module(x)
+    assert torch.allclose(layer(x), y, atol=1e-13)
+    back, certificate = layer.certified_inverse(y)
+    assert torch.allclose(back, x, atol=1e-6)
+    assert certificate.condition.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Conv2d(2, 2, 3, padding=1),
+        nn.Conv2d(2, 3, 3, padding=1, padding_mode="circular"),
+        nn.Conv2d(2, 2, 3, padding=0, padding_mode="circular"),
+        nn.Conv2d(2, 2, 3, padding=1, stride=2, padding_mode="circular"),
+    ],
+)
+def test_other_convolutions_are_refused(module: nn.Conv2d) -> None:
+    with pytest.raises(NotInvertibleError, match="circular"):
+        CircularConvolution.from_convolution(module)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("size", [4, 6, 50])
+def test_a_blur_without_inverse_is_refused(dtype: torch.dtype, size: int) -> None:
+    """(1, 2, 1) / 4 has a zero at the highest frequency of even sizes, and none for odd ones."""
+    layer = CircularConvolution(1, (3,), bias=False).to(dtype)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[[0.1, 0.2, 0.1]]]))
+    with pytest.raises(NotInvertibleError, match="frequencies"):
+        layer.inverse(torch.randn(1, 1, size, dtype=dtype))
+    x = torch.randn(1, 1, size + 1, dtype=dtype)
+    assert torch.allclose(layer.inverse(layer(x)), x, atol=0.1 if dtype == torch.float32 else 1e-9)
+
+
+def test_an_ill_conditioned_blur_is_flagged() -> None:
+    layer = CircularConvolution(1, (3,), bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[[0.25, 0.50001, 0.25]]]))
+    x = torch.randn(8, 1, 512, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(NotConvergedError):
+        layer.certified_inverse(layer(x))
+    _, certificate = layer.certified_inverse(layer(x), on_error="nan")
+    error = (layer.inverse(layer(x)) - x).norm(dim=2)[:, 0] / x.norm(dim=2)[:, 0]
+    assert (error <= certificate.error_bound).all()
+    assert certificate.condition[0].item() == pytest.approx(1e5, rel=0.01)
+
+
+@pytest.mark.parametrize(("kernel", "sizes"), SIZES)
+@pytest.mark.parametrize("groups", [1, 2])
+def test_circular_exponential_against_a_matrix_exponential(
+    kernel: tuple[int, ...], sizes: tuple[int, ...], groups: int
+) -> None:
+    layer = _filled(CircularExponential(2, kernel, groups=groups, bias=False).double())
+    inner = CircularConvolution(2, kernel, groups=groups, bias=False).double()
+    assert isinstance(layer, CircularExponential)
+    inner.weight = layer.weight
+    matrix = torch.linalg.matrix_exp(_dense(inner, (2, *sizes)))
+    _check_dense(layer, (2, *sizes), matrix)
+    assert layer.condition(sizes).item() == pytest.approx(torch.linalg.cond(matrix).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize(("kernel", "sizes"), [(k, s) for k, s in SIZES if k != (7, 7)])
+def test_convolution_exponential_against_a_matrix_exponential(
+    kernel: tuple[int, ...], sizes: tuple[int, ...]
+) -> None:
+    layer = _filled(ConvolutionExponential(2, kernel, bias=False, norm=3.0).double(), 1.0)
+    assert isinstance(layer, ConvolutionExponential)
+    unit = torch.eye(2 * math.prod(sizes), dtype=torch.float64).view(-1, 2, *sizes)
+    inner = zero_padded_convolution(unit, layer.kernel().detach()).flatten(1).mT
+    assert torch.linalg.matrix_norm(inner, 2) < 3.0
+    _check_dense(layer, (2, *sizes), torch.linalg.matrix_exp(inner))
+
+
+@pytest.mark.parametrize("norm", [0.1, 2.0, 8.0])
+@pytest.mark.parametrize("terms", [1, 3, 10])
+def test_the_remainder_of_the_series_is_bounded(norm: float, terms: int) -> None:
+    layer = _filled(ConvolutionExponential(2, (3,), bias=False, norm=norm).double(), 5.0)
+    assert isinstance(layer, ConvolutionExponential)
+    unit = torch.eye(12, dtype=torch.float64).view(-1, 2, 6)
+    inner = zero_padded_convolution(unit, layer.kernel().detach()).flatten(1).mT
+    exact = torch.linalg.matrix_exp(inner)
+    powers = [torch.linalg.matrix_power(inner, m) / math.factorial(m) for m in range(terms + 1)]
+    x = _double(12)
+    error = (exact @ x - torch.stack(powers).sum(0) @ x).norm() / (exact @ x).norm()
+    assert error <= layer.remainder(terms) + 1e-14
+    assert layer.terms(torch.float32) < layer.terms(torch.float64)
+
+
+CAUSAL = [((3,), (7,)), ((5,), (200,)), ((9,), (3,)), ((3, 3), (4, 5)), ((5, 3), (3, 6)), ((2, 4), (5, 3))]
+CAUSAL += [
+    ((7, 7), (2, 3)),
+    ((1, 3), (3, 4)),
+    ((3, 1), (3, 4)),
+    ((3, 3, 3), (2, 3, 4)),
+    ((1, 5, 2), (2, 3, 2)),
+]
+
+
+@pytest.mark.parametrize(("kernel", "sizes"), CAUSAL)
+def test_wavefronts_against_a_loop_over_positions(kernel: tuple[int, ...], sizes: tuple[int, ...]) -> None:
+    place = torch.arange(math.prod(kernel)).view(kernel)
+    before = place < place[tuple(size // 2 for size in kernel)]
+    weight = 0.2 * _double(2, 2, *kernel) * before
+    y = _double(3, 2, *sizes)
+    x = torch.zeros_like(y).flatten(2)
+    for position in range(x.shape[2]):
+        seen = zero_padded_convolution(x.view_as(y), weight).flatten(2)
+        x[:, :, position] = y.flatten(2)[:, :, position] - seen[:, :, position]
+    assert torch.allclose(solve_causal(y, weight), x.view_as(y), atol=1e-12)
+
+
+@pytest.mark.parametrize(("kernel", "sizes"), CAUSAL)
+def test_autoregressive_convolution_is_triangular(kernel: tuple[int, ...], sizes: tuple[int, ...]) -> None:
+    channels = 1 if math.prod(sizes) > 50 else 2
+    layer = _filled(AutoregressiveConvolution(channels, kernel, bias=False).double(), 0.2)
+    event = (channels, *sizes)
+    _check_dense(layer, event)
+    matrix = _dense(layer, event).unflatten(0, (channels, -1)).unflatten(2, (channels, -1))
+    by_position = matrix.permute(1, 0, 3, 2).reshape(math.prod(event), -1)
+    assert not by_position.triu(1).any()
+
+
+def test_emerging_convolution_sees_all_sides() -> None:
+    layer = _filled(EmergingConvolution(2, 3, bias=False).double(), 0.2)
+    _check_dense(layer, (2, 5, 5))
+    matrix = _dense(layer, (2, 5, 5)).view(2, 5, 5, 2, 5, 5)
+    field = matrix[0, 2, 2, 1]  # what the middle sees of the other channel
+    assert (field[1:4, 1:4] != 0).all()
+    assert not field[0].any()
+    assert not field[4].any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: CircularConvolution(3, 3),
+        lambda: CircularExponential(3, 3),
+        lambda: EmergingConvolution(3, 3),
+        lambda: AutoregressiveConvolution(3, (5, 3)),
+        lambda: ConvolutionExponential(3, 3),
+        lambda: InvertibleDownsampling(3, 2),
+    ],
+)
+def test_huge_inputs_come_back_or_are_flagged(make: type, dtype: torch.dtype) -> None:
+    layer = _filled(make().to(dtype), 0.05)
+    assert isinstance(layer, Bijection)
+    x = 1e6 * _double(4, 3, 8, 6).to(dtype)
+    back, certificate = layer.certified_inverse(layer(x), on_error="nan")
+    error = (back - x).flatten(1).norm(dim=1) / x.flatten(1).norm(dim=1)
+    assert certificate.ok
+    assert (error < 1e4 * torch.finfo(dtype).eps).all()
+
+
+def test_a_filter_that_explodes_is_flagged() -> None:
+    """y_t = x_t + 3 x_{t-1} has an inverse that grows by 3 a position: 3^200 is beyond float32."""
+    layer = AutoregressiveConvolution(1, (3,), bias=False)
+    with torch.no_grad():
+        layer.weight[0, 0, 0] = 3.0
+    y = torch.randn(2, 1, 200, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(NotConvergedError):
+        layer.certified_inverse(y)
+    x, certificate = layer.certified_inverse(y, on_error="nan")
+    assert x.isnan().all()
+    assert not certificate.converged.any()
+
+
+# Cosine transforms
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 8, 17, DENSE, DENSE + 1, 400, 1023])
+def test_cosine_transform_against_scipy(size: int) -> None:
+    x = _double(3, size)
+    wanted = torch.from_numpy(scipy.fft.dct(x.numpy(), type=2, norm="ortho"))
+    assert torch.allclose(cosine_transform(x), wanted, atol=1e-11)
+    assert torch.allclose(inverse_cosine_transform(wanted), x, atol=1e-11)
+
+
+def test_cosine_layer_against_scipy() -> None:
+    x = _double(2, 3, 5, 8)
+    wanted = torch.from_numpy(scipy.fft.dctn(x.numpy(), type=2, norm="ortho", axes=(2, 3)))
+    assert torch.allclose(CosineTransform()(x), wanted)
+    with pytest.raises(ValueError, match="dims"):
+        CosineTransform(0)
+
+
+def test_block_cosine_transform_is_that_of_each_block() -> None:
+    layer = block_cosine_transform(2, (4, 2))
+    x = _double(2, 2, 8, 6)
+    y = layer(x)
+    block = x[1, 1, 4:8, 2:4]
+    wanted = torch.from_numpy(scipy.fft.dctn(block.numpy(), type=2, norm="ortho"))
+    assert torch.allclose(y[1, 8:16, 1, 1], wanted.flatten())
+    assert not list(layer.parameters())
+
+
+# Down- and up-sampling
+
+KERNELS = [CayleyKernels, ExponentialKernels, TriangularKernels]
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize(("factors", "sizes"), [((3,), (6,)), ((2, 3), (4, 6)), ((2, 1, 2), (2, 3, 4))])
+@pytest.mark.parametrize("groups", [None, 1])
+def test_downsampling_is_a_strided_convolution(
+    kernels: type, factors: tuple[int, ...], sizes: tuple[int, ...], groups: int | None
+) -> None:
+    layer = InvertibleDownsampling(2, factors, kernels, groups=groups).double()
+    _filled(layer, 0.4)
+    x = _double(2, 2, *sizes)
+    convolve = [functional.conv1d, functional.conv2d, functional.conv3d][len(factors) - 1]
+    wanted = convolve(x, layer.weight(), stride=factors, groups=layer.groups)
+    assert torch.allclose(layer(x), wanted)
+    _check_dense(layer, (2, *sizes), None if sizes[0] > 5 else _dense_of_down(layer, sizes))
+
+
+def _dense_of_down(layer: InvertibleDownsampling, sizes: tuple[int, ...]) -> Tensor:
+    return layer(torch.eye(2 * math.prod(sizes)).double().view(-1, 2, *sizes)).flatten(1).mT.detach()
+
+
+@pytest.mark.parametrize("kernels", [CayleyKernels, ExponentialKernels])
+def test_orthogonal_upsampling_is_the_transposed_convolution(kernels: type) -> None:
+    layer = InvertibleUpsampling(12, 2, kernels).double()
+    _filled(layer, 0.4)
+    x = _double(2, 12, 3, 2)
+    wanted = functional.conv_transpose2d(x, layer.down.weight(), stride=2, groups=3)
+    assert torch.allclose(layer(x), wanted)
+
+
+@pytest.mark.parametrize("kernels", [CayleyKernels, ExponentialKernels])
+def test_kernels_start_anywhere(kernels: type) -> None:
+    matrix = torch.kron(cosine_matrix(2), cosine_matrix(2))
+    layer = InvertibleDownsampling(3, 2, kernels).double()
+    layer.kernels.set_matrix(matrix)
+    x = _double(1, 3, 4, 4)
+    assert torch.allclose(layer(x), block_cosine_transform(3, 2)(x))
+    with pytest.raises(NotInvertibleError, match="not orthogonal"):
+        layer.kernels.set_matrix(2 * matrix)
+    with pytest.raises(ShapeError, match="wanted"):
+        layer.kernels.set_matrix(matrix[:2])
+
+
+def test_starts_as_the_pixel_unshuffle() -> None:
+    x = _double(2, 3, 4, 6)
+    wanted = functional.pixel_unshuffle(x, 2)
+    assert torch.equal(InvertibleDownsampling(3, 2).double()(x), wanted)
+
+
+# Settings
+
+
+def test_wrong_settings_are_refused() -> None:
+    for kind in (CircularConvolution, CircularExponential):
+        with pytest.raises(ValueError, match="groups"):
+            kind(3, 3, groups=2)
+    for kind in (CircularConvolution, CircularExponential, AutoregressiveConvolution, EmergingConvolution):
+        with pytest.raises(ValueError, match="kernel_size"):
+            kind(3, 0)
+        with pytest.raises(ValueError, match="channels"):
+            kind(0, 3)
+        with pytest.raises(ValueError, match="dimensions"):
+            kind(1, (1, 1, 1, 1))
+        with pytest.raises(ShapeError, match="wanted"):
+            kind(3, 3)(torch.ones(1, 3, 4))
+    with pytest.raises(ValueError, match="norm"):
+        ConvolutionExponential(1, 3, norm=0.0)
+    with pytest.raises(ValueError, match="factors"):
+        InvertibleDownsampling(2, (0,))
+    with pytest.raises(ValueError, match="groups"):
+        InvertibleDownsampling(3, 2, groups=2)
+    with pytest.raises(ValueError, match="multiple of 4"):
+        InvertibleUpsampling(6, 2)
+    with pytest.raises(ShapeError, match=r"\(N, 2, 2k, 2k\)"):
+        InvertibleDownsampling(2, 2)(torch.ones(1, 2, 3, 4))
+
+
+# The transforms beneath
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_real_transforms_compiled_and_eager(size: int) -> None:
+    """Inside a compiled graph they are operators with derivatives of their own."""
+    x = _double(2, 3, size).requires_grad_()
+
+    def run(x: Tensor) -> Tensor:
+        spectrum = real_fft(x, 2)
+        return inverse_real_fft(spectrum * spectrum, 2, size)
+
+    assert torch.allclose(torch.view_as_complex(real_fft(x, 2)), torch.fft.rfft2(x))
+    torch._dynamo.reset()
+    compiled = torch.compile(run, fullgraph=True, backend="aot_eager")
+    weights = _double(2, 3, size, seed=5)
+    wanted = torch.autograd.grad((run(x) * weights).sum(), x)[0]
+    actual = torch.autograd.grad((compiled(x) * weights).sum(), x)[0]
+    assert torch.allclose(actual, wanted)
+
+
+def test_triangles_are_filled_row_by_row() -> None:
+    filled = fill_below_diagonal(torch.arange(12.0).view(2, 6), 4)
+    rows, columns = torch.tril_indices(4, 4, -1)
+    assert torch.equal(filled[:, rows, columns], torch.arange(12.0).view(2, 6))
+    assert not filled.triu().any()
+
+
+@pytest.mark.parametrize(
+    "layer", [CircularConvolution(2, 3), EmergingConvolution(2, 3)], ids=["circular", "emerging"]
+)
+def test_other_sizes_need_no_other_layer(layer: SpatialLinear) -> None:
+    for sizes in ((1, 1), (1, 5), (4, 1), (7, 3)):
+        x = torch.randn(2, 2, *sizes)
+        assert torch.allclose(layer.inverse(layer(x)), x, atol=1e-5)
