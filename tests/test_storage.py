@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from preimage import storage
-from preimage.errors import FileFormatError, OutputError
+from preimage.errors import ModelFileError, OutputError
 from preimage.storage import Limits, read_directory, write_directory
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(3, dtype=torch.float64)}
@@ -83,14 +83,14 @@ def change_json(path, **values):
 )
 def test_harm_is_refused(saved, harm, said):
     harm(saved)
-    with pytest.raises(FileFormatError, match=said):
+    with pytest.raises(ModelFileError, match=said):
         read_directory(saved, "flow", 2)
 
 
 def test_limits_hold(saved):
-    with pytest.raises(FileFormatError, match="at most 10"):
+    with pytest.raises(ModelFileError, match="at most 10"):
         read_directory(saved, "flow", 2, Limits(tensor_bytes=10))
-    with pytest.raises(FileFormatError, match="at most 10"):
+    with pytest.raises(ModelFileError, match="at most 10"):
         read_directory(saved, "flow", 2, Limits(text_bytes=10))
 
 
@@ -99,5 +99,5 @@ def test_a_pickle_with_a_right_manifest_is_no_weight_file(saved):
     manifest = json.loads((saved / "manifest.json").read_text())
     manifest["files"]["model.safetensors"] = storage._fingerprint(saved / "model.safetensors")
     (saved / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(FileFormatError, match="not a safetensors file"):
+    with pytest.raises(ModelFileError, match="not a safetensors file"):
         read_directory(saved, "flow", 2)

@@ -64,10 +64,6 @@ class PictureError(PreimageError, ValueError):
     """A picture file cannot be read, or is larger than the limit."""
 
 
-class FileFormatError(PreimageError, ValueError):
-    """A file is not what it should be: of another kind or version, incomplete, changed or too large."""
-
-
 class ModelFileError(PreimageError, ValueError):
     """A model file is broken, unsafe, too large, of another version, or belongs to another network."""
 

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from preimage.errors import FileFormatError, OutputError
+from preimage.errors import ModelFileError, OutputError
 
 WEIGHTS, CONFIG, MANIFEST = "model.safetensors", "config.json", "manifest.json"
 
@@ -103,7 +103,7 @@ def read_directory(
         Tensors by name, and the settings.
 
     Raises:
-        FileFormatError: the directory is missing, of another kind or version, incomplete, changed, too large,
+        ModelFileError: the directory is missing, of another kind or version, incomplete, changed, too large,
             or not what its manifest says.
     """
     folder = Path(path)
@@ -115,7 +115,7 @@ def read_directory(
     try:
         tensors = load_file(folder / WEIGHTS)
     except (SafetensorError, ValueError, RuntimeError) as error:
-        raise FileFormatError(f"{folder / WEIGHTS}: not a safetensors file: {error}") from error
+        raise ModelFileError(f"{folder / WEIGHTS}: not a safetensors file: {error}") from error
     return tensors, config | {"format_version": manifest["version"]}
 
 
@@ -124,7 +124,7 @@ def _check_free(target: Path, kind: str) -> None:
         return
     try:
         found = _plain(target / MANIFEST, DEFAULT_LIMITS).get("kind") if target.is_dir() else "a file"
-    except FileFormatError:
+    except ModelFileError:
         found = "a directory of other files"
     if found != kind:
         raise OutputError(
@@ -168,41 +168,41 @@ def _plain(path: Path, limits: Limits) -> dict[str, Any]:
     """A JSON object from a file of bounded size."""
     try:
         if path.stat().st_size > limits.text_bytes:
-            raise FileFormatError(f"{path}: {path.stat().st_size} bytes, wanted at most {limits.text_bytes}")
+            raise ModelFileError(f"{path}: {path.stat().st_size} bytes, wanted at most {limits.text_bytes}")
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise FileFormatError(f"{path}: {error.strerror}; wanted a directory written by save") from error
+        raise ModelFileError(f"{path}: {error.strerror}; wanted a directory written by save") from error
     except (ValueError, RecursionError) as error:
-        raise FileFormatError(f"{path}: not readable as JSON: {error}") from error
+        raise ModelFileError(f"{path}: not readable as JSON: {error}") from error
     if not isinstance(found, dict):
-        raise FileFormatError(f"{path}: holds {type(found).__name__}, wanted a JSON object")
+        raise ModelFileError(f"{path}: holds {type(found).__name__}, wanted a JSON object")
     return found
 
 
 def _check_manifest(folder: Path, manifest: dict[str, Any], kind: str, version: int) -> None:
     if manifest.get("format") != "preimage" or not isinstance(manifest.get("files"), dict):
-        raise FileFormatError(f"{folder / MANIFEST}: not a manifest of preimage")
+        raise ModelFileError(f"{folder / MANIFEST}: not a manifest of preimage")
     if manifest.get("kind") != kind:
-        raise FileFormatError(f"{folder}: holds {manifest.get('kind')!r}, wanted {kind!r}")
+        raise ModelFileError(f"{folder}: holds {manifest.get('kind')!r}, wanted {kind!r}")
     came = manifest.get("version")
     if not isinstance(came, int) or not 1 <= came <= version:
-        raise FileFormatError(
+        raise ModelFileError(
             f"{folder}: format version is {came!r}, wanted 1 to {version}; a newer preimage may read it"
         )
 
 
 def _check_file(path: Path, said: Any, cap: int) -> None:
     if not isinstance(said, dict):
-        raise FileFormatError(f"{path.parent / MANIFEST}: says nothing about {path.name}")
+        raise ModelFileError(f"{path.parent / MANIFEST}: says nothing about {path.name}")
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise FileFormatError(f"{path}: {error.strerror}") from error
+        raise ModelFileError(f"{path}: {error.strerror}") from error
     if size > cap:
-        raise FileFormatError(
+        raise ModelFileError(
             f"{path}: {size} bytes, wanted at most {cap}; raise the limit with limits=Limits(...)"
         )
     if said != _fingerprint(path):
-        raise FileFormatError(
+        raise ModelFileError(
             f"{path}: size or sha256 differ from the manifest; the file is incomplete or changed"
         )

@@ -10,7 +10,7 @@ from scipy import stats
 from torch import nn
 
 from preimage import flows
-from preimage.errors import FileFormatError, OutputError
+from preimage.errors import ModelFileError, OutputError
 from preimage.flows import PRESETS, Flow
 
 MAKERS = {name: (make, (2,)) for name, make in VECTORS.items()} | SHAPED
@@ -160,7 +160,7 @@ class TestFiles:
 
     def test_a_flow_put_together_by_hand_is_refused(self, tmp_path):
         flow = flows.maf(2, **SMALL)
-        with pytest.raises(FileFormatError, match=r"@preimage\.flows\.preset"):
+        with pytest.raises(ModelFileError, match=r"@preimage\.flows\.preset"):
             flows.save(Flow(flow.bijection, flow.base), tmp_path / "m")
 
     def test_only_plain_arguments_make_a_recipe(self):
@@ -193,7 +193,7 @@ class TestFiles:
         path = flows.save(flows.maf(2, **SMALL), tmp_path / "m")
         config = json.loads((path / "config.json").read_text()) | change
         _rewrite(path, config)
-        with pytest.raises(FileFormatError, match=said):
+        with pytest.raises(ModelFileError, match=said):
             flows.load(path)
 
 

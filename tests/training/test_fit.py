@@ -12,7 +12,7 @@ from problems import line, moons, quiet, small_flow, squares
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from preimage.errors import FileFormatError, NonFiniteError, NotConvergedError, ShapeError
+from preimage.errors import ModelFileError, NonFiniteError, NotConvergedError, ShapeError
 from preimage.training import FitSettings, find_learning_rate, fit
 
 
@@ -263,7 +263,7 @@ def test_one_row_is_enough():
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     fit(line(), squares, moons(), quiet(checkpoint=tmp_path / "c"))
-    with pytest.raises(FileFormatError, match="batch_size was 64, is 32"):
+    with pytest.raises(ModelFileError, match="batch_size was 64, is 32"):
         fit(line(), squares, moons(), quiet(checkpoint=tmp_path / "c", batch_size=32))
-    with pytest.raises(FileFormatError, match="another model"):
+    with pytest.raises(ModelFileError, match="another model"):
         fit(nn.Linear(3, 1), squares, torch.zeros(64, 3), quiet(checkpoint=tmp_path / "c"))

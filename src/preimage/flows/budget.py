@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from preimage.errors import FileFormatError
+from preimage.errors import ModelFileError
 
 
 class Budget(TorchDispatchMode):
@@ -21,7 +21,7 @@ class Budget(TorchDispatchMode):
         numbers: how many.
 
     Raises:
-        FileFormatError: an operation asks for more.
+        ModelFileError: an operation asks for more.
 
     Example:
         >>> with Budget(10):
@@ -46,7 +46,7 @@ class Budget(TorchDispatchMode):
     def _spend(self, numbers: int) -> None:
         self.left -= numbers
         if self.left < 0:
-            raise FileFormatError("the settings of the file ask for more numbers than its weights hold")
+            raise ModelFileError("the settings of the file ask for more numbers than its weights hold")
 
 
 def _is_shape(argument: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from preimage.errors import FileFormatError
+from preimage.errors import ModelFileError
 from preimage.flows.budget import Budget
 from preimage.flows.flow import Flow
 from preimage.flows.recipe import PRESETS, Recipe
@@ -29,7 +29,7 @@ def save(flow: Flow, path: str | Path) -> Path:
         The path.
 
     Raises:
-        FileFormatError: the flow was not made by a preset.
+        ModelFileError: the flow was not made by a preset.
         OutputError: the place is taken, or cannot be written.
 
     Cost: one copy of the weights to disk.
@@ -43,7 +43,7 @@ def save(flow: Flow, path: str | Path) -> Path:
         'maf'
     """
     if flow.recipe is None:
-        raise FileFormatError(
+        raise ModelFileError(
             "save: this flow was put together by hand, so a file could not say how to make it again; put the"
             " code into a function with @preimage.flows.preset, or save flow.state_dict() with safetensors"
         )
@@ -65,7 +65,7 @@ def load(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Flow:
         The flow, in the dtype that it was saved in.
 
     Raises:
-        FileFormatError: the directory is not a flow, of an unknown version or preset, changed, or does not
+        ModelFileError: the directory is not a flow, of an unknown version or preset, changed, or does not
             fit together.
     """
     tensors, config = read_directory(path, KIND, VERSION, limits)
@@ -84,10 +84,10 @@ def load(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Flow:
 def _recipe(path: str | Path, config: dict[str, Any]) -> Recipe:
     name, arguments = config.get("preset"), config.get("arguments")
     if name not in PRESETS:
-        raise FileFormatError(f"{path}: preset is {name!r}, wanted one of {', '.join(sorted(PRESETS))}")
+        raise ModelFileError(f"{path}: preset is {name!r}, wanted one of {', '.join(sorted(PRESETS))}")
     known = inspect.signature(PRESETS[name]).parameters
     if not isinstance(arguments, dict) or not set(arguments) <= set(known):
-        raise FileFormatError(
+        raise ModelFileError(
             f"{path}: arguments are {arguments!r}, wanted those of {name}: {', '.join(known)}"
         )
     return Recipe(name, arguments)
@@ -97,7 +97,7 @@ def _built(path: str | Path, recipe: Recipe) -> Flow:
     try:
         return PRESETS[recipe.preset](**recipe.arguments)
     except (TypeError, ValueError, RuntimeError, MemoryError) as error:
-        raise FileFormatError(
+        raise ModelFileError(
             f"{path}: {recipe.preset} cannot be built from the arguments {recipe.arguments}: {error}"
         ) from error
 
@@ -108,7 +108,7 @@ def _check_shapes(path: str | Path, flow: Flow, tensors: dict[str, Tensor]) -> N
     differing = [name for name in sorted({*wanted, *came}) if wanted.get(name) != came.get(name)]
     if differing:
         first = differing[0]
-        raise FileFormatError(
+        raise ModelFileError(
             f"{path}: {len(differing)} weights do not fit the settings, such as {first}: the file has"
             f" {came.get(first, 'none')}, wanted {wanted.get(first, 'none')}"
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from preimage.errors import FileFormatError
+from preimage.errors import ModelFileError
 from preimage.storage import MANIFEST, read_directory, write_directory
 from preimage.training import processes, state
 from preimage.training.guard import Guard
@@ -68,7 +68,7 @@ def load(settings: FitSettings, run: Run, guard: Guard) -> Progress | None:
     """Go on from a checkpoint, if there is one.
 
     Raises:
-        FileFormatError: it cannot be read, or belongs to a run with other settings.
+        ModelFileError: it cannot be read, or belongs to a run with other settings.
     """
     if settings.checkpoint is None or not (Path(settings.checkpoint) / MANIFEST).exists():
         return None
@@ -77,7 +77,7 @@ def load(settings: FitSettings, run: Run, guard: Guard) -> Progress | None:
     try:
         run.restore(tensors, config["run"])
     except (RuntimeError, ValueError, KeyError) as error:
-        raise FileFormatError(
+        raise ModelFileError(
             f"{settings.checkpoint}: is of another model: {error}; choose another checkpoint directory"
         ) from error
     guard.restore(state.unprefixed("guard", tensors), config["guard"])
@@ -92,7 +92,7 @@ def _check_same(settings: FitSettings, config: dict[str, Any]) -> None:
         f"{name} was {then.get(name)!r}, is {now[name]!r}" for name in now if then.get(name) != now[name]
     ]
     if differing:
-        raise FileFormatError(
+        raise ModelFileError(
             f"{settings.checkpoint}: is of another run: {'; '.join(differing)}; use the same settings to"
             " go on, or another checkpoint directory to start anew"
         )

@@ -59,7 +59,7 @@ def fit(
 
     Raises:
         NotConvergedError: the loss diverged again and again.
-        FileFormatError: the checkpoint belongs to another run.
+        ModelFileError: the checkpoint belongs to another run.
 
     Cost: one forward and backward pass a step.
 
