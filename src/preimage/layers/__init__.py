@@ -14,6 +14,22 @@ from preimage.layers.autoregressive.autoregressive import Autoregressive as Auto
 from preimage.layers.autoregressive.inverse_autoregressive import (
     InverseAutoregressive as InverseAutoregressive,
 )
+from preimage.layers.continuous.adaptive_solver import AdaptiveSolver as AdaptiveSolver
+from preimage.layers.continuous.adaptive_solver import AdjointSolver as AdjointSolver
+from preimage.layers.continuous.neural_ode import NeuralODE as NeuralODE
+from preimage.layers.continuous.ode_solver import Extrapolation as Extrapolation
+from preimage.layers.continuous.ode_solver import OdeSolver as OdeSolver
+from preimage.layers.continuous.ode_solver import RungeKutta as RungeKutta
+from preimage.layers.continuous.penalty import HamiltonJacobi as HamiltonJacobi
+from preimage.layers.continuous.penalty import JacobianNorm as JacobianNorm
+from preimage.layers.continuous.penalty import KineticEnergy as KineticEnergy
+from preimage.layers.continuous.penalty import Penalty as Penalty
+from preimage.layers.continuous.trace import ExactTrace as ExactTrace
+from preimage.layers.continuous.trace import HutchinsonTrace as HutchinsonTrace
+from preimage.layers.continuous.trace import Trace as Trace
+from preimage.layers.continuous.velocity import PotentialVelocity as PotentialVelocity
+from preimage.layers.continuous.velocity import VelocityConvNet as VelocityConvNet
+from preimage.layers.continuous.velocity import VelocityMLP as VelocityMLP
 from preimage.layers.convolution.autoregressive_convolution import (
     AutoregressiveConvolution as AutoregressiveConvolution,
 )

@@ -1,0 +1,1 @@
+"""Flows along the solution of a differential equation."""

@@ -1,0 +1,1 @@
+"""Random steps with path weights, for stochastic flows."""
