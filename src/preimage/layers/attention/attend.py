@@ -44,6 +44,8 @@ def attend_to_all(queries: Tensor, keys: Tensor, values: Tensor, allowed: Tensor
 def attend_to_earlier(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """Causal attention; where there are more keys than queries, the queries belong to the last keys.
 
+    A token whose key or value is not finite does not reach the tokens before it, see :func:`harmless`.
+
     Args:
         queries: ``(N, heads, L, d)``.
         keys, values: ``(N, heads, S, d)`` with S >= L.
@@ -62,4 +64,22 @@ def attend_to_earlier(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     if length == 1:
         return attend_to_all(queries, keys, values)
     allowed = torch.ones(length, seen, dtype=torch.bool, device=queries.device).tril(seen - length)
-    return attend_to_all(queries, keys, values, allowed)
+    return attend_to_all(queries, harmless(keys), harmless(values), allowed)
+
+
+def harmless(tokens: Tensor) -> Tensor:
+    """Zeros in place of what is not finite: a weight of 0 times infinity would be NaN, for earlier tokens.
+
+    The token itself stays what it is, so that the parameters made from it are still not finite.
+
+    Args:
+        tokens: any tensor.
+
+    Returns:
+        Tensor of this shape.
+
+    Example:
+        >>> harmless(torch.tensor([1.0, torch.nan]))
+        tensor([1., 0.])
+    """
+    return torch.where(tokens.isfinite(), tokens, torch.zeros_like(tokens))

@@ -136,7 +136,7 @@ class CausalTransformer(AutoregressiveNet):
 
         if y.shape[1] == 1:
             return *sweep(y), torch.ones(y.shape[0], dtype=torch.long, device=y.device)
-        return fixed_point_sweeps(sweep, y, y.shape[1])
+        return fixed_point_sweeps(sweep, y, y.shape[1], rounding=4.0)
 
     def _embedded(self, tokens: Tensor, start: int, context: Tensor | None) -> Tensor:
         """Tokens ``start`` and following ``(N, L, C)`` as the blocks take them, ``(N, L, width)``."""

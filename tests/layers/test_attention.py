@@ -1,0 +1,420 @@
+"""Layers with attention against independent computations."""
+
+import copy
+import itertools
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from preimage import Chain
+from preimage.layers import (
+    AffineMap,
+    Autoregressive,
+    CausalTransformer,
+    InvertibleAttention,
+    PositionPartition,
+    ShiftScaleMap,
+    TransformerNet,
+    channel_transformer_coupling,
+    jet,
+    position_transformer_coupling,
+    tarflow,
+    tarflow_block,
+)
+from preimage.layers.attention.attend import attend_to_earlier
+from preimage.layers.attention.memory import JoinedMemory, WrittenMemory
+from preimage.layers.attention.transformer_block import TransformerBlock
+
+SMALL = {"width": 8, "heads": 2}
+
+
+def moved(module: nn.Module, deviation: float = 0.5, seed: int = 0) -> nn.Module:
+    """In float64, with every parameter away from its start."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.double().parameters():
+            parameter.add_(deviation * torch.randn(parameter.shape, generator=generator).double())
+    return module
+
+
+def torch_layer(block: TransformerBlock, width: int, heads: int) -> nn.TransformerEncoderLayer:
+    """PyTorch's own transformer layer with the same weights."""
+    theirs = nn.TransformerEncoderLayer(
+        width, heads, 4 * width, 0.0, "gelu", batch_first=True, norm_first=True
+    ).double()
+    attention = theirs.self_attn
+    with torch.no_grad():
+        attention.in_proj_weight.copy_(torch.cat([block.query.weight, block.key.weight, block.value.weight]))
+        attention.in_proj_bias.copy_(torch.cat([block.query.bias, torch.zeros(2 * width)]))
+        pairs = {
+            attention.out_proj: block.output,
+            theirs.norm1: block.attention_norm,
+            theirs.norm2: block.feedforward_norm,
+            theirs.linear1: block.feedforward[0],
+            theirs.linear2: block.feedforward[2],
+        }
+        for target, source in pairs.items():
+            target.weight.copy_(source.weight)
+            target.bias.copy_(source.bias)
+    return theirs
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_block_equals_that_of_pytorch(causal: bool) -> None:
+    block = moved(TransformerBlock(8, heads=2))
+    tokens = torch.randn(3, 5, 8).double()
+    mask = nn.Transformer.generate_square_subsequent_mask(5).double() if causal else None
+    wanted = torch_layer(block, 8, 2)(tokens, src_mask=mask)
+    actual = block(tokens, attend_to_earlier) if causal else block(tokens)
+    torch.testing.assert_close(actual, wanted)
+
+
+def test_fused_and_written_out_attention_agree() -> None:
+    queries, keys, values = torch.randn(3, 2, 4, 5, 3).double().unbind(0)
+    rows = torch.func.vmap(lambda q, k, v: attend_to_earlier(q[None], k[None], v[None])[0])
+    torch.testing.assert_close(rows(queries, keys, values), attend_to_earlier(queries, keys, values))
+
+
+@pytest.mark.parametrize("pieces", [[1, 1, 1, 1, 1], [2, 3], [5], [1, 3, 1]])
+def test_memories_give_causal_attention_over_everything(pieces: list[int]) -> None:
+    queries, keys, values = torch.randn(3, 2, 4, 5, 3).double().unbind(0)
+    wanted = attend_to_earlier(queries, keys, values)
+    for memory in (WrittenMemory(1, 5), JoinedMemory(1)):
+        found = []
+        for q, k, v in zip(*(part.split(pieces, dim=2) for part in (queries, keys, values)), strict=True):
+            memory.attend(0)(q, k + 1, v - 1)  # a sweep that was not the last one leaves no trace
+            found.append(memory.attend(0)(q, k, v))
+            memory.keep(q.shape[2])
+        torch.testing.assert_close(torch.cat(found, dim=2), wanted)
+
+
+# --- the causal transformer -----------------------------------------------------------------------------
+
+
+def with_together(layer: Autoregressive, together: int) -> Autoregressive:
+    """The same layer, whose inverse solves so many tokens at once."""
+    other = copy.deepcopy(layer)
+    other.net.together = together
+    return other
+
+
+def one_after_the_other(layer: Autoregressive, y: Tensor, context: Tensor | None) -> Tensor:
+    """The inverse as it is defined: the whole network again for every token, nothing remembered."""
+    net = layer.net
+    x = torch.zeros_like(y).flatten(2)
+    for place in net.order.tolist():
+        raw = net(x.unflatten(2, y.shape[2:]), context).flatten(2, -2)  # (N, C, T, count)
+        x[:, :, place] = layer.element_map.inverse_elements(y.flatten(2)[:, :, place], raw[:, :, place])[0]
+    return x.unflatten(2, y.shape[2:])
+
+
+@pytest.mark.parametrize("together", [1, 2, 4, 6])
+@pytest.mark.parametrize("context", [0, 3])
+def test_every_inverse_is_that_of_token_after_token(together: int, context: int) -> None:
+    order = [5, 0, 3, 1, 4, 2]
+    layer = moved(tarflow_block((3, 2, 3), None, **SMALL, context=context, order=order, together=together))
+    x = torch.randn(5, 3, 2, 3).double()
+    given = torch.randn(5, context).double() if context else None
+    with torch.no_grad():
+        y, log_det = layer.forward_and_log_det(x, given)
+        wanted = one_after_the_other(layer, y, given)
+        found, inverse_log_det = layer.inverse_and_log_det(y, given)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+    torch.testing.assert_close(found, x, rtol=0, atol=1e-12)
+    torch.testing.assert_close(inverse_log_det, -log_det)
+
+
+def test_written_and_joined_memory_give_the_same_inverse() -> None:
+    layer = moved(tarflow_block((3, 2, 3), **SMALL))
+    y = torch.randn(5, 3, 2, 3).double()
+    with torch.no_grad():
+        written = layer.inverse(y)
+    torch.testing.assert_close(layer.inverse(y), written, rtol=0, atol=1e-13)
+
+
+def test_parameters_depend_on_earlier_tokens_only() -> None:
+    order = [2, 0, 3, 1]
+    net = moved(CausalTransformer(2, (2, 2), **SMALL, order=order))
+    x = torch.randn(1, 2, 2, 2).double()
+    jacobian = torch.func.jacrev(lambda v: net(v[None])[0])(x[0]).flatten(5, 6).flatten(1, 2)
+    depends = jacobian.abs().sum((0, 2, 3)) > 0  # (T of the parameters, T of x)
+    rank = torch.tensor(order).argsort()
+    assert torch.equal(depends, rank[:, None] > rank[None])
+
+
+@pytest.mark.parametrize("together", [3, 6])
+def test_gradients_through_sweeps_are_those_of_token_after_token(together: int) -> None:
+    first = moved(tarflow_block((2, 7), **SMALL, context=2))
+    layers = [first, with_together(first, together)]
+    y, context = torch.randn(3, 2, 7).double(), torch.randn(3, 2).double()
+    found = []
+    for layer in layers:
+        leaves = y.clone().requires_grad_(), context.clone().requires_grad_()
+        x, log_det = layer.inverse_and_log_det(*leaves)
+        (x.square().sum() + log_det.sum()).backward()
+        found.append([leaf.grad for leaf in leaves] + [p.grad for p in layer.parameters()])
+    for mine, wanted in zip(found[1], found[0], strict=True):
+        torch.testing.assert_close(mine, wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_weakly_dependent_tokens_settle_in_few_sweeps() -> None:
+    layer = tarflow_block((2, 4, 8), width=16, heads=2, together=31)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    y = torch.randn(4, 2, 4, 8)
+    with torch.no_grad():
+        solution = layer.solve(y)
+    assert solution.passes.max() <= 16  # 32 tokens
+    x, certificate = layer.certified_inverse(y)
+    assert torch.equal(certificate.iterations, solution.passes)
+    assert certificate.ok
+    torch.testing.assert_close(x, solution.x)
+
+
+@pytest.mark.parametrize("together", [1, 4])
+def test_iterations_of_token_after_token_are_the_tokens(together: int) -> None:
+    layer = moved(tarflow_block((2, 9), **SMALL, together=together))
+    passes = layer.solve(torch.randn(3, 2, 9).double()).passes
+    assert (passes <= 9).all()
+    assert together > 1 or (passes == 9).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("together", [1, 8])
+def test_no_silent_error_on_inputs_a_million_times_larger(dtype: torch.dtype, together: int) -> None:
+    layer = moved(tarflow_block((2, 8), AffineMap(2.0), **SMALL, together=together)).to(dtype)
+    x = (torch.randn(50, 2, 8) * torch.logspace(-1, 6, 50)[:, None, None]).to(dtype)
+    with torch.no_grad():
+        back, certificate = layer.certified_inverse(layer(x), on_error="nan")
+    error = ((back - x).flatten(1).norm(dim=1) / x.flatten(1).norm(dim=1)).nan_to_num()
+    assert error[certificate.converged].max() < 1e-2
+    assert certificate.converged.float().mean() > 0.5
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan, 1e300])
+@pytest.mark.parametrize("together", [1, 2, 5])
+def test_earlier_tokens_do_not_notice_a_broken_one(value: float, together: int) -> None:
+    layer = moved(tarflow_block((2, 6), **SMALL, together=together))
+    y = torch.randn(4, 2, 6).double()
+    with torch.no_grad():
+        wanted = layer.inverse(y)[:, :, :3]
+        y[:, :, 3] = value
+        torch.testing.assert_close(layer.inverse(y)[:, :, :3], wanted, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"positions": (1, 1)},
+        {"positions": (2, 2), "together": 5},
+        {"positions": (2, 2), "together": 0},
+        {"positions": (2, 2), "order": [0, 1, 2, 2]},
+        {"positions": (2, 2), "width": 9, "heads": 2},
+    ],
+)
+def test_impossible_settings_of_the_causal_transformer_are_refused(wrong: dict) -> None:
+    with pytest.raises(ValueError, match="wanted"):
+        CausalTransformer(2, **{"width": 8, "heads": 2, **wrong})
+
+
+# --- transformer couplings ------------------------------------------------------------------------------
+
+
+def test_positions_are_divided_as_the_mask_says() -> None:
+    mask = torch.tensor([[True, False, False], [True, True, False]])
+    partition, x = PositionPartition(mask), torch.randn(2, 4, 2, 3)
+    kept, moving = partition.split(x)
+    assert torch.equal(kept, x[:, :, mask])
+    assert torch.equal(moving, x[:, :, ~mask])
+    assert torch.equal(partition.join(kept, moving), x)
+
+
+@pytest.mark.parametrize("mask", [torch.ones(2, 2, dtype=torch.bool), torch.eye(3).bool(), torch.ones(2, 2)])
+def test_unequal_halves_are_refused(mask: Tensor) -> None:
+    with pytest.raises(ValueError, match="as many True as False"):
+        PositionPartition(mask)
+
+
+def test_jet_coupling_by_hand() -> None:
+    """The formula of the paper, (x + t) * 2 sigmoid(r), with the bounds of the scale removed."""
+    mask = torch.tensor([True, False, False, True])
+    layer = moved(channel_transformer_coupling((4, 2, 2), mask, **SMALL))
+    x = torch.randn(3, 4, 2, 2).double()
+    raw = layer.conditioner(x[:, mask]).unflatten(1, (2, 2))  # (N, m, count, H, W)
+    scale = torch.sigmoid(raw[:, :, 0]) * 1.98 + 0.01
+    y, log_det = layer.forward_and_log_det(x)
+    torch.testing.assert_close(y[:, ~mask], (x[:, ~mask] + raw[:, :, 1]) * scale)
+    assert torch.equal(y[:, mask], x[:, mask])
+    torch.testing.assert_close(log_det, scale.log().sum((1, 2, 3)))
+
+
+def test_transformer_net_sees_all_positions() -> None:
+    net = moved(TransformerNet(2, 3, (2, 2), 8, 1, 2))
+    jacobian = torch.func.jacrev(lambda v: net(v[None])[0])(torch.randn(2, 2, 2).double())
+    assert (jacobian.abs().sum((0, 3)) > 0).all()
+
+
+def test_flows_start_as_the_identity() -> None:
+    x = torch.randn(2, 3, 8, 8)
+    for flow in (jet((3, 8, 8), 4, 4, **SMALL), tarflow((3, 8, 8), 4, 2, **SMALL)):
+        y, log_det = flow.forward_and_log_det(x)
+        torch.testing.assert_close(y, x)
+        assert log_det.abs().max() < 1e-4
+
+
+def test_jet_takes_turns() -> None:
+    couplings = list(jet((1, 8, 8), patch=2, couplings=6, **SMALL))[1:-1]
+    kinds = [isinstance(layer.partition, PositionPartition) for layer in couplings]
+    assert kinds == [False, False, True] * 2
+    assert torch.equal(couplings[2].partition.kept, couplings[5].partition.moving)
+
+
+def test_an_odd_number_of_patches_leaves_channel_couplings() -> None:
+    couplings = list(jet((1, 6, 6), patch=2, couplings=3, **SMALL))[1:-1]
+    assert not any(isinstance(layer.partition, PositionPartition) for layer in couplings)
+
+
+@pytest.mark.parametrize("make", [jet, tarflow])
+def test_sequences_and_other_patches(make) -> None:
+    flow = moved(make((2, 12), patch=3, **SMALL), 0.2)
+    x = torch.randn(3, 2, 12).double()
+    torch.testing.assert_close(flow.inverse(flow(x)), x)
+    with pytest.raises(ValueError, match="multiples of the patch"):
+        make((2, 10), patch=3, **SMALL)
+
+
+def test_wrong_number_of_positions_is_refused() -> None:
+    from preimage.errors import ShapeError
+
+    for layer in (
+        channel_transformer_coupling((4, 2, 2), **SMALL),
+        position_transformer_coupling((4, 2, 2), **SMALL),
+    ):
+        with pytest.raises(ShapeError, match="wanted"):
+            layer(torch.randn(1, 4, 2, 3))
+
+
+@pytest.mark.parametrize("make", [jet, tarflow])
+def test_deep_flows_train_without_a_non_finite_loss(make) -> None:
+    torch.manual_seed(0)
+    flow = Chain(*[layer for _ in range(8) for layer in make((2, 4), 1, 4, **SMALL, depth=1)])
+    optimiser = torch.optim.Adam(flow.parameters(), 1e-2)
+    x = torch.randn(16, 2, 4).cumsum(2)
+    losses = []
+    for _ in range(10):
+        z, log_det = flow.forward_and_log_det(x)
+        loss = (z.square().sum((1, 2)) / 2 - log_det).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert all(math.isfinite(loss) for loss in losses)
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("scale", [-50.0, 50.0])
+def test_shift_scale_map_at_extreme_raw_scales(scale: float) -> None:
+    element_map = ShiftScaleMap()
+    x = torch.tensor([3.0, -2.0])
+    raw = torch.tensor([[scale, 0.5], [scale, -0.5]])
+    y, log_slope = element_map.forward_elements(x, raw)
+    back, inverse_log_slope = element_map.inverse_elements(y, raw)
+    torch.testing.assert_close(back, x)
+    torch.testing.assert_close(inverse_log_slope, -log_slope)
+
+
+# --- attention that is a bijection ----------------------------------------------------------------------
+
+
+def attention_by_hand(layer: InvertibleAttention, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Loops over rows, heads and tokens; the log_det from the dense matrix of all moving values."""
+    keep = layer.conditioner.query.in_features
+    y, log_dets = x.clone(), []
+    for n in range(len(x)):
+        kept, moving = x[n, :keep].T, x[n, keep:]  # (T, keep), (m, T)
+        per_head = len(moving) // layer.heads
+        log_det = 0.0
+        for head in range(layer.heads):
+            part = slice(head * layer.width, (head + 1) * layer.width)
+            queries = layer.conditioner.query(kept)[:, part]
+            keys = layer.conditioner.key(kept)[:, part]
+            gain = layer.bound * math.tanh(layer.raw_gain[head])
+            tokens = len(kept)
+            matrix = torch.zeros(tokens, tokens).double()
+            for i, j in itertools.product(range(tokens), range(tokens)):
+                scores = [(queries[i] @ keys[k] / math.sqrt(layer.width)).exp() for k in range(tokens)]
+                matrix[i, j] = gain * scores[j] / sum(scores) + (i == j)
+            for channel in range(head * per_head, (head + 1) * per_head):
+                y[n, keep + channel] = matrix @ moving[channel]
+            whole = torch.block_diag(*[matrix] * per_head)
+            log_det += torch.linalg.slogdet(whole).logabsdet
+        log_dets.append(log_det)
+    return y, torch.stack(log_dets)
+
+
+@torch.no_grad()
+def test_invertible_attention_by_hand() -> None:
+    layer = moved(InvertibleAttention(6, heads=2, keep=2, width=3))
+    x = torch.randn(2, 6, 4).double()
+    y, log_det = layer.forward_and_log_det(x)
+    wanted, wanted_log_det = attention_by_hand(layer, x)
+    torch.testing.assert_close(y, wanted)
+    torch.testing.assert_close(log_det, wanted_log_det)
+
+
+def test_permuted_tokens_give_permuted_answers() -> None:
+    layer = moved(InvertibleAttention(4, heads=2))
+    x, order = torch.randn(3, 4, 7).double(), torch.randperm(7)
+    y, log_det = layer.forward_and_log_det(x)
+    permuted, same = layer.forward_and_log_det(x[:, :, order])
+    torch.testing.assert_close(permuted, y[:, :, order])
+    torch.testing.assert_close(same, log_det)
+
+
+def test_any_number_of_tokens_and_vectors() -> None:
+    layer = moved(InvertibleAttention(3))
+    for shape in [(2, 3), (2, 3, 1), (2, 3, 9), (2, 3, 2, 4), (2, 3, 0)]:
+        x = torch.randn(shape).double()
+        torch.testing.assert_close(layer.inverse(layer(x)), x)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("size", [1.0, 1e3, 1e6])
+def test_attention_stays_well_conditioned_for_any_tokens(dtype: torch.dtype, size: float) -> None:
+    layer = moved(InvertibleAttention(4, heads=2, bound=0.9), 3.0).to(dtype)
+    layer.raw_gain.copy_(torch.tensor([50.0, -50.0]))  # the strongest gains there are
+    x = (size * torch.randn(20, 4, 12)).to(dtype)
+    matrix = layer.mixing(x[:, :2]).double()
+    row_sums = lambda m: m.abs().sum(-1).amax(-1)  # noqa: E731
+    condition = row_sums(matrix) * row_sums(torch.linalg.inv(matrix))
+    assert condition.max() <= 1.9 / 0.1 + 1e-4
+    back, certificate = layer.certified_inverse(layer(x))
+    assert certificate.ok
+    torch.testing.assert_close(back, x, rtol=1e-4, atol=1e-4 * size)
+
+
+def test_attention_starts_as_the_identity() -> None:
+    layer, x = InvertibleAttention(4), torch.randn(2, 4, 5)
+    y, log_det = layer.forward_and_log_det(x)
+    torch.testing.assert_close(y, x)
+    torch.testing.assert_close(log_det, torch.zeros(2), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"heads": 2}, {"keep": 0}, {"keep": 5}, {"bound": 1.0}, {"context": 2}, {"width": 0}],
+)
+def test_impossible_settings_of_the_attention_are_refused(wrong: dict) -> None:
+    with pytest.raises(ValueError, match="InvertibleAttention"):
+        InvertibleAttention(5, **wrong)
+
+
+def test_a_conditioner_of_the_wrong_size_is_refused() -> None:
+    from preimage.errors import ShapeError
+
+    with pytest.raises(ShapeError, match="queries and keys of width 16"):
+        InvertibleAttention(4, conditioner=nn.Conv1d(2, 7, 1))(torch.ones(1, 4, 3))
