@@ -59,8 +59,6 @@ SHALLOW = {
     "davit_tiny": {"depths": (1, 1, 2, 1)},
     "deit3_small_patch16_224": {"depth": 4},
     "eva02_tiny_patch14_224": {"depth": 4},
-    "focalnet_tiny_srf": {"depths": (1, 1, 2, 1)},
-    "gmlp_ti16_224": {"num_blocks": 6},
     "mixer_s32_224": {"num_blocks": 4},
     "mvitv2_tiny": {"depths": (1, 1, 2, 1)},
     "nest_tiny_jx": {"depths": (1, 1, 2)},
@@ -119,14 +117,20 @@ def _variants(library: str, name: str) -> Iterator[tuple[nn.Module, int]]:
         yield from _torchvision(name)
         return
     torchvision_models()
+    yield from _sized(name, SHALLOW.get(name, {}))
+    if name in SHALLOW:
+        yield from _sized(name, {})
+
+
+def _sized(name: str, options: dict) -> Iterator[tuple[nn.Module, int]]:
     import timm
 
-    options = SHALLOW.get(name, {})
     for size in (64, 56, 96, 112, 128, 224, 256):
         with contextlib.suppress(Exception):  # most families take no img_size
             yield timm.create_model(name, num_classes=10, img_size=size, **options).eval(), size
-    model = timm.create_model(name, num_classes=10, **options).eval()
-    yield from ((model, size) for size in SIZES)
+    with contextlib.suppress(TypeError):  # the family fixes its depth
+        model = timm.create_model(name, num_classes=10, **options).eval()
+        yield from ((model, size) for size in SIZES)
 
 
 def _torchvision(name: str) -> Iterator[tuple[nn.Module, int]]:

@@ -96,15 +96,39 @@ def test_failure_shows_the_line():
         capture(Branching(), torch.randn(2, 3))
 
 
-def test_writing_into_a_view_is_refused():
-    class View(nn.Module):
-        def forward(self, x):
-            y = x * 1
-            y[:, :1].mul_(2)
-            return y
+class WritesIntoViews(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(3).eval()
 
-    with pytest.raises(CaptureError, match="in place into a view"):
-        capture(View(), torch.randn(2, 3))
+    def forward(self, x):
+        y = x * 1
+        y[:, :1].mul_(2)
+        y[:, 2] = y[:, 0] + 1
+        return self.norm(y)
+
+
+def test_writing_into_a_view_is_made_functional():
+    model, x = WritesIntoViews().eval(), torch.randn(4, 3)
+    graph = capture(model, torch.randn(2, 3))
+    torch.testing.assert_close(
+        evaluate(graph, {graph.inputs[0]: x}, graph.outputs)[graph.outputs[0]], model(x)
+    )
+    assert "batch_norm" in {node.operation for node in graph.nodes}
+
+
+def test_writing_into_a_buffer_is_refused():
+    class Counts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("calls", torch.zeros(()))
+
+        def forward(self, x):
+            self.calls.add_(1)
+            return x * self.calls
+
+    with pytest.raises(CaptureError, match="writes in place into the buffer"):
+        capture(Counts(), torch.randn(2, 3))
 
 
 def test_a_batch_fixed_by_the_code_is_reported():

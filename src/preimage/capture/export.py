@@ -12,7 +12,7 @@ from torch.export import Dim, ExportedProgram, ShapesCollection
 
 from preimage.capture.graph import Graph
 from preimage.capture.probe import with_layouts
-from preimage.capture.reader import read
+from preimage.capture.reader import WritesIntoView, read
 from preimage.errors import CaptureError, NotInvertibleError
 
 Example = Tensor | tuple[Tensor, ...]
@@ -47,8 +47,18 @@ def capture(model: nn.Module, example: Example) -> Graph:
     refuse_training_mode(model)
     examples = example if isinstance(example, tuple) else (example,)
     program, fixed = _export(model, examples)
-    graph = read(model, program, examples[0].shape[0], fixed)
+    try:
+        graph = read(model, program, examples[0].shape[0], fixed)
+    except WritesIntoView:
+        graph = read(model, _functional(program), examples[0].shape[0], fixed)
     return with_layouts(graph, examples)
+
+
+def _functional(program: ExportedProgram) -> ExportedProgram:
+    """The same program without writes in place; its operations stay whole otherwise."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.export warns about its own internals
+        return program.run_decompositions({})
 
 
 def refuse_training_mode(model: nn.Module) -> None:

@@ -14,8 +14,13 @@ from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 from preimage.capture.graph import Graph, Node, Reference, references
 from preimage.capture.interpret import BATCH
 from preimage.capture.layout import Layout, symbolic_layout, symbolic_size
+from preimage.capture.rewrite import DROPPED, Samples, rewritten
 from preimage.capture.twice import REPLACED
 from preimage.errors import CaptureError, NotInvertibleError
+
+
+class WritesIntoView(CaptureError):
+    """A part of a value is overwritten: the program must be made functional first."""
 
 
 def read(model: nn.Module, program: ExportedProgram, batch: int, fixed: int | None) -> Graph:
@@ -37,7 +42,8 @@ class _Reader:
     def __init__(self, model: nn.Module, program: ExportedProgram, batch: int, fixed: int | None) -> None:
         self.model, self.program, self.fixed = model, program, fixed
         self.batch = fixed or max(batch, 2)
-        self.renamed: dict[str, Reference] = {}
+        self.renamed: dict[str, Any] = {}
+        self.single: set[str] = set()
         self.data: set[str] = set()
         self.views: set[str] = set()
         self.nodes: list[Node] = []
@@ -90,12 +96,17 @@ class _Reader:
         if isinstance(node.meta.get("val"), SymInt):
             self._read_size(node)
             return
-        args, kwargs = self._operands(node.args), self._operands(node.kwargs)
-        inputs = tuple(dict.fromkeys(n for n in references((args, kwargs)) if n in self.data))
         operation, target, replaces = self._functional(node)
+        if operation in DROPPED or self._is_first_part(node):
+            return
+        args, kwargs = self._operands(node.args), self._operands(node.kwargs)
+        equal = rewritten(operation, node)
+        if equal is not None:
+            operation, target, kwargs = equal[0], equal[1], {}
+            args = self._operands(equal[2])
+            self.single.add(node.name)
+        inputs = tuple(dict.fromkeys(n for n in references((args, kwargs)) if n in self.data))
         _refuse_chance(operation, args, node)
-        if operation == "sym_size":
-            inputs = ()  # a shape is not data
         if inputs:
             self.data.add(node.name)
         stack = _module_stack(node)
@@ -111,35 +122,60 @@ class _Reader:
                 module=stack[-1][1] if stack else "",
                 stack=tuple(path for path, _ in stack),
                 source=(node.meta.get("stack_trace") or "").strip().split("\n\n")[-1][-300:],
-                **self._description(node.meta.get("val")),
+                **self._description(_single(operation, node.meta.get("val"))),
             )
         )
         if replaces is not None:
             self._write_in_place(replaces, node)
 
     def _read_size(self, node: fx.Node) -> None:
+        found = self._size(cast(SymInt, node.meta["val"]), node.name)
+        if isinstance(found, int) or found.name != node.name:
+            self.renamed[node.name] = found
+
+    def _size(self, size: SymInt, name: str = "") -> Reference | int:
         """A number that depends on the batch: computed from it alone."""
-        size = cast(SymInt, node.meta["val"])
-        if [symbolic_size(size, n) for n in (2, 3, 5)] == [2, 3, 5]:
-            self.renamed[node.name] = Reference(BATCH)
-            return
+        seen = [symbolic_size(size, n) for n in (2, 3, 5)]
+        if seen == [2, 3, 5]:
+            return Reference(BATCH)
+        if len(set(seen)) == 1:
+            return seen[0]
 
         def of_batch(samples: int) -> int:
             return symbolic_size(size, samples)
 
-        self.nodes.append(Node(node.name, "size", of_batch, (Reference(BATCH),), {}, (), (), axis=None))
+        name = name or f"size_of_{len(self.nodes)}_{len(self.renamed)}"
+        self.nodes.append(Node(name, "size", of_batch, (Reference(BATCH),), {}, (), (), axis=None))
+        return Reference(name)
+
+    def _is_first_part(self, node: fx.Node) -> bool:
+        """Whether the node takes the result out of a tuple that was rewritten to hold nothing else."""
+        whole = node.args[0] if node.args else None
+        if (
+            node.target is not operator.getitem
+            or not isinstance(whole, fx.Node)
+            or whole.name not in self.single
+        ):
+            return False
+        self.renamed[node.name] = Reference(whole.name)
+        return True
 
     def _operands(self, value: Any) -> Any:
         if isinstance(value, fx.Node):
             return self._rename(Reference(value.name))
+        if isinstance(value, Samples):
+            return Reference(BATCH)
+        if isinstance(value, SymInt):
+            return self._size(value)
         if isinstance(value, Mapping):
             return {key: self._operands(item) for key, item in value.items()}
         if isinstance(value, tuple):
             return tuple(self._operands(item) for item in value)
         return [self._operands(item) for item in value] if isinstance(value, list) else value
 
-    def _rename(self, reference: Reference) -> Reference:
-        while reference.name in self.renamed:
+    def _rename(self, reference: Reference) -> Any:
+        """What stands for a value now: another one, or a number."""
+        while isinstance(reference, Reference) and reference.name in self.renamed:
             reference = self.renamed[reference.name]
         return reference
 
@@ -166,7 +202,8 @@ class _Reader:
         written = self._rename(Reference(written)).name
         if written in self.views or written in self.tensors:
             kind = "a view" if written in self.views else f"the buffer or parameter {self.tensors[written]!r}"
-            raise CaptureError(
+            refused = WritesIntoView if written in self.views else CaptureError
+            raise refused(
                 f"{node.name} ({node.target}) writes in place into {kind}; a network without side effects was"
                 f" wanted: write it out of place. {(node.meta.get('stack_trace') or '').strip()[-300:]}"
             )
@@ -195,6 +232,11 @@ class _Reader:
             rows = max(1, sizes[0] // self.batch)
             return (*((rows,) if rows > 1 else ()), *sizes[1:]), None
         return layout.event(sizes), layout
+
+
+def _single(operation: str, value: Any) -> Any:
+    """The one result of an operation that was exported as a tuple of results."""
+    return value[0] if operation == "batch_norm" and isinstance(value, tuple | list) else value
 
 
 def _sizes(value: Tensor) -> tuple[int, ...]:

@@ -24,5 +24,15 @@ def attention(query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: A
     return plain(query, key, value, **options)[0]
 
 
-REPLACED: dict[str, Callable[..., Any]] = {"scaled_dot_product_attention": attention}
+def hardsigmoid(x: Tensor) -> Tensor:
+    """min(max(x / 6 + 1/2, 0), 1), whose own backward pass cannot be differentiated."""
+    if not torch.is_grad_enabled():
+        return torch.nn.functional.hardsigmoid(x)
+    return (x / 6 + 0.5).clamp(0, 1)
+
+
+REPLACED: dict[str, Callable[..., Any]] = {
+    "scaled_dot_product_attention": attention,
+    "hardsigmoid": hardsigmoid,
+}
 """ATen name -> function that computes the same."""

@@ -53,13 +53,13 @@ class Selection(LinearMap):
 
     def _apply(self, x: Tensor) -> Tensor:
         index = self.index.to(x.device)
-        z = x.flatten(1)[:, index.clamp_min(0)]
+        z = x.reshape(x.shape[0], -1)[:, index.clamp_min(0)]
         return torch.where(index < 0, z.new_zeros(()), z).view(-1, *self._out_shape)
 
     def _adjoint(self, v: Tensor) -> Tensor:
         index, size = self.index.to(v.device), self.in_size
         slots = torch.where(index < 0, size, index)
-        x = v.new_zeros(v.shape[0], size + 1).index_add(1, slots, v.flatten(1))
+        x = v.new_zeros(v.shape[0], size + 1).index_add(1, slots, v.reshape(v.shape[0], -1))
         return x[:, :size].view(-1, *self._in_shape)
 
     def counts(self) -> Tensor:

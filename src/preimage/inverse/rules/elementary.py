@@ -111,3 +111,27 @@ register_structural(*CASTS)
 def cast(site: Site, y: Tensor) -> Solved:
     """The same numbers in another format."""
     return Solved(y.reshape(site.sizes(y)), zeros_log_det(site, y))
+
+
+@register_inverse("softshrink", guarantee=Guarantee.RIGHT)
+def soft_shrink(site: Site, y: Tensor) -> Solved:
+    """x = y + lambda sign(y); everything within lambda of zero became zero."""
+    return Solved(y + float(site.operand(1, "lambd", 0.5)) * y.sign(), exact=_nonzero(y))
+
+
+@register_inverse("hardshrink", "threshold", guarantee=Guarantee.RIGHT)
+def kept_or_constant(site: Site, y: Tensor) -> Solved:
+    """x = y, what the operation keeps; the constant that stands for all the rest was anything in there."""
+    constant = float(site.operand(2, "value", 0.0)) if site.operation == "threshold" else 0.0
+    return Solved(y, exact=_nonzero(y - constant))
+
+
+def _nonzero(y: Tensor) -> float:
+    return (y != 0).double().mean().item() if y.numel() else 1.0
+
+
+@register_inverse("rrelu", guarantee=Guarantee.LEFT)
+def fixed_random_relu(site: Site, y: Tensor) -> Solved:
+    """Without randomness a leaky ReLU whose slope is the mean of both bounds."""
+    slope = (float(site.operand(1, "lower", 1 / 8)) + float(site.operand(2, "upper", 1 / 3))) / 2
+    return Solved(torch.where(y >= 0, y, y / slope) if slope > 0 else y.clamp_min(0), exact=float(slope > 0))

@@ -45,5 +45,5 @@ def assemble(site: Site, y: Tensor) -> Solved:
     index = torch.cat([part.flatten() for part in parts if part is not None])
     whole = maps.Selection(index, site.shape, (index.numel(),))
     counts = whole.counts().clamp_min(1).to(y).view(site.shape)
-    x = whole.adjoint(y.flatten(1)) / counts
+    x = whole.adjoint(y.reshape(y.shape[0], -1)) / counts
     return Solved(x, zeros_log_det(site, y) if index.numel() == counts.numel() else None)

@@ -29,6 +29,7 @@ class Jacobian:
     """
 
     def __init__(self, f: Callable[[Tensor], Tensor], x: Tensor) -> None:
+        self._f, self._twice = f, True
         with torch.enable_grad():
             self._x = x.detach().requires_grad_()
             self._value = f(self._x)
@@ -42,7 +43,24 @@ class Jacobian:
 
     def push(self, tangent: Tensor) -> Tensor:
         """``J t`` for tangents ``(N, *in)``."""
-        return self._gradient(self._pulled, self._cotangent, tangent)
+        if self._twice:
+            try:
+                return self._gradient(self._pulled, self._cotangent, tangent)
+            except RuntimeError as error:
+                if "not implemented" not in str(error):
+                    raise
+                self._twice = False  # an operation has a backward pass that cannot be differentiated
+        return self._difference(tangent)
+
+    def _difference(self, tangent: Tensor) -> Tensor:
+        """``J t`` by a central difference, accurate to the root of the rounding error or better."""
+        x = self._x.detach()
+        size = torch.linalg.vector_norm(tangent.flatten(1), dim=1).clamp_min(torch.finfo(x.dtype).tiny)
+        scale = 1 + x.flatten(1).square().mean(1).sqrt() * x[0].numel() ** 0.5
+        step = (torch.finfo(x.dtype).eps ** (1 / 3) * scale / size).view(-1, *[1] * (x.dim() - 1))
+        with torch.no_grad():
+            rise = self._f(x + step * tangent) - self._f(x - step * tangent)
+        return rise / (2 * step.view(-1, *[1] * (rise.dim() - 1)))
 
     def pull(self, cotangent: Tensor) -> Tensor:
         """``J^T v`` for cotangents ``(N, *out)``."""
