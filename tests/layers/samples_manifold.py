@@ -63,9 +63,9 @@ SAMPLES = [
         "sphere, chain",
         lambda: Chain(
             RecursiveSphere(2, bins=3, hidden_features=(8,)),
-            Orthogonal(3),
+            Orthogonal(3, bias=False),
             SphereMoebius(2),
-            Orthogonal(3).inv,
+            Orthogonal(3, bias=False).inv,
         ),
         perturb=0.5,
     ),

@@ -108,6 +108,7 @@ from preimage.layers.linear.dense import Dense as Dense
 from preimage.layers.linear.diagonal import Diagonal as Diagonal
 from preimage.layers.linear.exponential_linear import ExponentialLinear as ExponentialLinear
 from preimage.layers.linear.feature_linear import FeatureLinear as FeatureLinear
+from preimage.layers.linear.frozen_linear import FrozenLinear as FrozenLinear
 from preimage.layers.linear.haar import Haar as Haar
 from preimage.layers.linear.haar import MeanDifference as MeanDifference
 from preimage.layers.linear.haar import PairTransform as PairTransform
@@ -129,12 +130,13 @@ from preimage.layers.linear.woodbury_linear import WoodburyLinear as WoodburyLin
 from preimage.layers.manifold.circle_map import CircleMap as CircleMap
 from preimage.layers.manifold.circular_spline_map import CircularSplineMap as CircularSplineMap
 from preimage.layers.manifold.moebius_map import MoebiusMap as MoebiusMap
+from preimage.layers.manifold.periodic_features import PeriodicFeatures as PeriodicFeatures
 from preimage.layers.manifold.projection_map import ProjectionMap as ProjectionMap
 from preimage.layers.manifold.recursive_sphere import RecursiveSphere as RecursiveSphere
 from preimage.layers.manifold.sphere_moebius import SphereMoebius as SphereMoebius
 from preimage.layers.manifold.spherical_coordinates import SphericalCoordinates as SphericalCoordinates
-from preimage.layers.manifold.torus import PeriodicFeatures as PeriodicFeatures
 from preimage.layers.manifold.torus import Torus as Torus
+from preimage.layers.manifold.turning import turns_with_circles as turns_with_circles
 from preimage.layers.monotone.bernstein_map import BernsteinMap as BernsteinMap
 from preimage.layers.monotone.logistic_mixture_map import LogisticMixtureMap as LogisticMixtureMap
 from preimage.layers.monotone.sum_of_squares_map import SumOfSquaresMap as SumOfSquaresMap

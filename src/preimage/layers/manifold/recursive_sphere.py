@@ -36,7 +36,8 @@ class RecursiveSphere(Bijection):
     .. math:: \text{log\_det} = \log \left| \frac{d\sigma(y / |y|)}{d\sigma(x / |x|)} \right|
 
     is that with respect to the surface of the unit sphere. Starts as the identity. Poles stay where they are:
-    put an :class:`~preimage.layers.Orthogonal` between two such layers, which turns the sphere.
+    put an :class:`~preimage.layers.Orthogonal` without bias between two such layers, which turns the
+    sphere.
 
     Reference: Rezende et al. (2020), Normalizing flows on tori and spheres, section 2.2,
     https://arxiv.org/abs/2002.02428

@@ -3,42 +3,45 @@
 from __future__ import annotations
 
 import math
-from typing import Any, final
+from typing import final
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from preimage.bijection import Bijection
 from preimage.checks import Context
 from preimage.domains import Interval, Reals
+from preimage.errors import NotInvertibleError
 from preimage.layers.manifold.circle_map import full_turns
+from preimage.layers.manifold.turning import turns_with_circles
 
 
 @final
 class Torus(Bijection):
     r"""A map of angles, brought back to -pi ... pi: a flow on the torus :math:`(S^1)^D`.
 
-    The map inside works on the whole line and turns with the circle, such as a coupling of
-    :class:`~preimage.layers.CircleMap` whose network sees :class:`~preimage.layers.PeriodicFeatures`. Where
-    it does not, the inverse lands on other angles, and the certificate says so. Full turns change no volume:
-    log_det is that of the map inside, with respect to the angles.
+    The map inside works on the whole line and must turn with every circle, as couplings do of a
+    :class:`~preimage.layers.CircleMap` whose network sees :class:`~preimage.layers.PeriodicFeatures`, and
+    chains of such; any other would not be a bijection of angles, and is refused
+    (:func:`~preimage.layers.turns_with_circles`). Full turns change no volume: log_det is that of the map
+    inside, with respect to the angles.
 
     Reference: Rezende et al. (2020), Normalizing flows on tori and spheres,
     https://arxiv.org/abs/2002.02428
 
     Args:
-        layer: a bijection of tensors of all real numbers that commutes with adding 2 pi to any element.
+        layer: a bijection of tensors of all real numbers, which adds a full turn where x is moved by one.
 
     Returns:
         y of the shape of x ``(N, D, ...)``, between -pi and pi, and log_det ``(N,)``.
 
     Raises:
         DomainError: an angle lies beyond pi.
-        ValueError: the layer takes several tensors, or is not defined everywhere.
+        NotInvertibleError: nothing guarantees that the layer turns with the circles.
 
     Cost: that of the layer.
 
     Example:
+        >>> import torch
         >>> from preimage.layers import CircularSplineMap, LearnedMap
         >>> torus = Torus(LearnedMap(CircularSplineMap(), 2))
         >>> _ = torch.nn.init.constant_(torus.layer.raw, 2.0)
@@ -49,10 +52,13 @@ class Torus(Bijection):
 
     def __init__(self, layer: Bijection) -> None:
         super().__init__()
-        if not isinstance(layer.domain, Reals):
-            raise ValueError(
-                f"Torus: {type(layer).__name__} is not a map of one tensor of any real numbers, wanted one"
-                " that is"
+        if not isinstance(layer.domain, Reals) or not turns_with_circles(layer):
+            raise NotInvertibleError(
+                f"Torus: {type(layer).__name__} is not known to add a full turn where an angle is moved by"
+                " one, so it may not be a bijection of angles; wanted LearnedMap, ConditionalMap or Coupling"
+                " of a CircleMap such as CircularSplineMap(), conditioners inside of PeriodicFeatures(...),"
+                " or chains of them; for a layer of your own write turns_with_circles.register(MyLayer, lambda"
+                " layer: True)"
             )
         self.layer = layer
         self.domain = self.codomain = Interval(-math.pi, math.pi, *layer.domain.shape, closed=True)
@@ -71,34 +77,3 @@ class Torus(Bijection):
 
 def _wrap(angle: Tensor) -> Tensor:
     return (angle - full_turns(angle)).clamp(-math.pi, math.pi)
-
-
-@final
-class PeriodicFeatures(nn.Module):
-    r"""A network that sees angles as points on circles, :math:`x \mapsto f(\cos x, \sin x)`.
-
-    Reference: Rezende et al. (2020), Normalizing flows on tori and spheres,
-    https://arxiv.org/abs/2002.02428
-
-    Args:
-        net: the network f, called with ``(N, 2 C, ...)``, and with a context where there is one.
-
-    Returns:
-        What the network returns, the same for angles that differ by full turns.
-
-    Cost: that of the network.
-
-    Example:
-        >>> from preimage.nets import MLP
-        >>> net = PeriodicFeatures(MLP(4, 3))
-        >>> net(torch.zeros(5, 2)).shape
-        torch.Size([5, 3])
-    """
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor, *context: Any) -> Any:
-        """Cosines, then sines."""
-        return self.net(torch.cat([x.cos(), x.sin()], dim=1), *context)
