@@ -1,0 +1,49 @@
+"""The root of an increasing function, or NaN: never a number that is not the root."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from preimage.functional.monotone_root import monotone_root
+from preimage.functional.newton import WithSlope
+from preimage.functional.visible import values_are_visible
+
+STEPS = 64
+"""Bisection alone reaches any float64 in so many."""
+TRACED_STEPS = 12
+"""For compiled code and ``torch.func``, which run them all; Newton steps mostly need 6."""
+
+
+def certain_root(function: WithSlope, y: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    r"""Solve :math:`f(x) = y` elementwise for an increasing f, and check the answer.
+
+    The search is that of :func:`~preimage.functional.monotone_root.monotone_root`, with implicit gradients.
+    An answer whose image differs from y by more than rounding explains becomes NaN, and so does its slope.
+
+    Reference: Press, Teukolsky, Vetterling, Flannery (2007), Numerical Recipes, section 9.4,
+    https://numerical.recipes
+
+    Args:
+        function: gives f and its derivative, elementwise.
+        y: any shape.
+        low, high: bracket with f(low) <= y <= f(high), the shape of y.
+
+    Returns:
+        x and the derivative of f there, the shape of y.
+
+    Cost: about 9 evaluations where f is smooth, at most 67; 15 in compiled code.
+
+    Example:
+        >>> cube = lambda x: (x**3, 3 * x**2)
+        >>> y = torch.tensor([8.0, 1e9], dtype=torch.float64)
+        >>> certain_root(cube, y, torch.zeros_like(y), torch.full_like(y, 10.0))[0]  # 1e9 is out of reach
+        tensor([2., nan], dtype=torch.float64)
+    """
+    steps = STEPS if values_are_visible() else TRACED_STEPS
+    x = monotone_root(function, y, low, high, steps=steps)
+    value, slope = function(x)
+    with torch.no_grad():
+        rounding = 1000 * torch.finfo(y.dtype).eps * (y.abs() + (slope * x).abs() + 1)
+        doubt = torch.where((value - y).abs() <= rounding, 0.0, torch.nan).to(y.dtype)
+    return x + doubt, slope + doubt

@@ -1,0 +1,1 @@
+"""Increasing functions made of neural networks, with a numerical inverse that cannot miss."""
