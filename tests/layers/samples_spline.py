@@ -11,6 +11,7 @@ from preimage.layers import (
     CubicSplineMap,
     CustomSplineMap,
     FreeEndKnots,
+    GINCoupling,
     LearnedMap,
     LinearSplineMap,
     MaskPartition,
@@ -26,6 +27,18 @@ from preimage.testing import Sample
 def _coupling(element_map, **settings):
     """Two features stay, three move."""
     return Coupling(SlicePartition(5, keep=2), MLP(2, 3 * element_map.count, (8,), **settings), element_map)
+
+
+class _ConvWithContext(nn.Module):
+    """A conditioner for pictures with a context vector."""
+
+    def __init__(self, channels: int, outputs: int, context: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(channels, outputs, 3, padding=1)
+        self.embedding = nn.Linear(context, outputs)
+
+    def forward(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        return self.convolution(x) + self.embedding(context)[:, :, None, None]
 
 
 def _wide(n: int) -> torch.Tensor:
@@ -92,5 +105,14 @@ SAMPLES = [
         lambda: ConditionalMap(3, nn.Linear(2, 3 * 7), QuadraticSplineMap(4), context=2),
         free=(2,),
         perturb=0.5,
+    ),
+    Sample("gin", lambda: GINCoupling(SlicePartition(5, keep=2), MLP(2, 6, (8,))), perturb=0.5),
+    Sample(
+        "gin, pictures, any mask, context",
+        lambda: GINCoupling(
+            MaskPartition(torch.rand(3, 2, 2, generator=torch.Generator().manual_seed(0)) > 0.4),
+            _ConvWithContext(3, 6, 2),
+            context=2,
+        ),
     ),
 ]

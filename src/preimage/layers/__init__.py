@@ -55,6 +55,7 @@ from preimage.layers.coupling.affine_map import AffineMap as AffineMap
 from preimage.layers.coupling.conditional_map import ConditionalMap as ConditionalMap
 from preimage.layers.coupling.coupling import Coupling as Coupling
 from preimage.layers.coupling.element_map import ElementMap as ElementMap
+from preimage.layers.coupling.gin_coupling import GINCoupling as GINCoupling
 from preimage.layers.coupling.partition import ChannelPartition as ChannelPartition
 from preimage.layers.coupling.partition import MaskPartition as MaskPartition
 from preimage.layers.coupling.partition import Partition as Partition
@@ -140,6 +141,9 @@ from preimage.layers.manifold.turning import turns_with_circles as turns_with_ci
 from preimage.layers.monotone.bernstein_map import BernsteinMap as BernsteinMap
 from preimage.layers.monotone.logistic_mixture_map import LogisticMixtureMap as LogisticMixtureMap
 from preimage.layers.monotone.sum_of_squares_map import SumOfSquaresMap as SumOfSquaresMap
+from preimage.layers.monotone_network.block_autoregressive import (
+    BlockAutoregressive as BlockAutoregressive,
+)
 from preimage.layers.monotone_network.deep_sigmoid_map import DeepSigmoidMap as DeepSigmoidMap
 from preimage.layers.monotone_network.unconstrained_monotone_map import (
     UnconstrainedMonotoneMap as UnconstrainedMonotoneMap,
@@ -219,11 +223,27 @@ from preimage.layers.structure.split import Split as Split
 from preimage.layers.structure.squeeze import Squeeze as Squeeze
 from preimage.layers.structure.subsample import Checkerboard as Checkerboard
 from preimage.layers.structure.subsample import Subsample as Subsample
+from preimage.layers.surjection.absolute_value import AbsoluteValueSurjection as AbsoluteValueSurjection
+from preimage.layers.surjection.argmax import ArgmaxSurjection as ArgmaxSurjection
+from preimage.layers.surjection.ascending import Ascending as Ascending
 from preimage.layers.surjection.augment_noise import AugmentNoise as AugmentNoise
+from preimage.layers.surjection.dequantisation import Dequantisation as Dequantisation
+from preimage.layers.surjection.max_pool import MaxPoolSurjection as MaxPoolSurjection
 from preimage.layers.surjection.noise import ConditionalGaussianNoise as ConditionalGaussianNoise
 from preimage.layers.surjection.noise import GaussianNoise as GaussianNoise
 from preimage.layers.surjection.noise import Noise as Noise
+from preimage.layers.surjection.noise import NormalNoise as NormalNoise
 from preimage.layers.surjection.one_sided import OneSided as OneSided
+from preimage.layers.surjection.positive_noise import ExponentialNoise as ExponentialNoise
+from preimage.layers.surjection.positive_noise import HalfNormalNoise as HalfNormalNoise
+from preimage.layers.surjection.positive_noise import PositiveNoise as PositiveNoise
+from preimage.layers.surjection.relu import ReLUSurjection as ReLUSurjection
 from preimage.layers.surjection.slice_noise import SliceNoise as SliceNoise
+from preimage.layers.surjection.sort import SortSurjection as SortSurjection
+from preimage.layers.surjection.surjection import InvertedSurjection as InvertedSurjection
 from preimage.layers.surjection.surjection import Surjection as Surjection
 from preimage.layers.surjection.surjective_chain import SurjectiveChain as SurjectiveChain
+from preimage.layers.surjection.unit_noise import GaussianUnitNoise as GaussianUnitNoise
+from preimage.layers.surjection.unit_noise import UniformUnitNoise as UniformUnitNoise
+from preimage.layers.surjection.unit_noise import UnitNoise as UnitNoise
+from preimage.layers.surjection.unit_noise import VariationalUnitNoise as VariationalUnitNoise

@@ -57,8 +57,8 @@ class Torus(Bijection):
                 f"Torus: {type(layer).__name__} is not known to add a full turn where an angle is moved by"
                 " one, so it may not be a bijection of angles; wanted LearnedMap, ConditionalMap or Coupling"
                 " of a CircleMap such as CircularSplineMap(), conditioners inside of PeriodicFeatures(...),"
-                " or chains of them; for a layer of your own write turns_with_circles.register(MyLayer, lambda"
-                " layer: True)"
+                " or chains of them; for a layer of your own write"
+                " turns_with_circles.register(MyLayer, lambda layer: True)"
             )
         self.layer = layer
         self.domain = self.codomain = Interval(-math.pi, math.pi, *layer.domain.shape, closed=True)
