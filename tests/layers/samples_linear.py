@@ -9,6 +9,7 @@ from preimage.layers import (
     Dense,
     ExponentialLinear,
     ExponentialOrthogonal,
+    FrozenLinear,
     LowerTriangularLinear,
     LULinear,
     Orthogonal,
@@ -30,6 +31,7 @@ def _mirror() -> Tensor:
 
 
 SAMPLES = [
+    Sample("frozen", lambda: FrozenLinear(LULinear.from_matrix(_matrix(3))), free=(2, 3)),
     Sample(
         "along, columns",
         lambda: AlongDimensions(WoodburyLinear(4, 2), 3),

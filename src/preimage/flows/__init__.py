@@ -14,6 +14,9 @@ from preimage.flows.bases import TruncatedNormal as TruncatedNormal
 from preimage.flows.bases import Uniform as Uniform
 from preimage.flows.bases import mixture_of_normals as mixture_of_normals
 from preimage.flows.distribution import FlowDistribution as FlowDistribution
+from preimage.flows.export import Method as Method
+from preimage.flows.export import export_onnx as export_onnx
+from preimage.flows.export import frozen as frozen
 from preimage.flows.files import load as load
 from preimage.flows.files import save as save
 from preimage.flows.flow import Flow as Flow
