@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from preimage.layers.surjection.noise import Noise
-from preimage.layers.surjection.surjection import Surjection, append, check_channels, drop
+from preimage.layers.surjection.surjection import Likelihood, Surjection, append, check_channels, drop
 
 
 class AugmentNoise(Surjection):
@@ -36,6 +36,11 @@ class AugmentNoise(Surjection):
         >>> AugmentNoise(2, GaussianNoise(3))(torch.zeros(1, 2)).shape
         torch.Size([1, 5])
     """
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """Forward draws."""
+        return "bound"
 
     def __init__(self, channels: int, noise: Noise) -> None:
         super().__init__()

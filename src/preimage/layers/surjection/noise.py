@@ -30,9 +30,6 @@ class Noise(nn.Module, abc.ABC):
         self.channels = channels
 
     @abc.abstractmethod
-    def mean_and_log_scale(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log standard deviation of e, each broadcasting to ``(N, channels, *x.shape[2:])``."""
-
     def sample(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Draw e, differentiably in the parameters.
 
@@ -43,10 +40,10 @@ class Noise(nn.Module, abc.ABC):
         Returns:
             Tensor ``(N, channels, ...)``.
         """
-        shape = (x.shape[0], self.channels, *x.shape[2:])
-        standard = torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device)
-        mean, log_scale = self.mean_and_log_scale(x)
-        return mean + log_scale.exp() * standard
+
+    @abc.abstractmethod
+    def element_log_prob(self, e: Tensor, x: Tensor) -> Tensor:
+        """The log-density of every element, of the shape of e."""
 
     def log_prob(self, e: Tensor, x: Tensor) -> Tensor:
         r"""The log-density of every row, :math:`\log q(e_n \mid x_n)`.
@@ -58,12 +55,39 @@ class Noise(nn.Module, abc.ABC):
         Returns:
             Tensor ``(N,)``.
         """
+        return sum_event(self.element_log_prob(e, x))
+
+
+class NormalNoise(Noise, abc.ABC):
+    """Noise of normal distributions; subclasses say of which mean and deviation.
+
+    Args:
+        channels: number of channels of e.
+
+    Example:
+        >>> issubclass(GaussianNoise, NormalNoise)
+        True
+    """
+
+    @abc.abstractmethod
+    def mean_and_log_scale(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation of e, each broadcasting to ``(N, channels, *x.shape[2:])``."""
+
+    def sample(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Stretched and shifted standard normal numbers."""
+        shape = (x.shape[0], self.channels, *x.shape[2:])
+        standard = torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device)
+        mean, log_scale = self.mean_and_log_scale(x)
+        return mean + log_scale.exp() * standard
+
+    def element_log_prob(self, e: Tensor, x: Tensor) -> Tensor:
+        """The normal log-density."""
         mean, log_scale = self.mean_and_log_scale(x)
         standard = (e - mean) * torch.exp(-log_scale)
-        return sum_event(-0.5 * standard.square() - log_scale - 0.5 * math.log(2 * math.pi))
+        return -0.5 * standard.square() - log_scale - 0.5 * math.log(2 * math.pi)
 
 
-class GaussianNoise(Noise):
+class GaussianNoise(NormalNoise):
     r"""Gaussian noise that does not look at x, :math:`e \sim \mathcal N(\mu, \sigma^2)`, learnt.
 
     Reference: Chen, Behrmann, Duvenaud, Jacobsen (2020), VFlow, https://arxiv.org/abs/2002.09741
@@ -97,7 +121,7 @@ class GaussianNoise(Noise):
         return align_event(self.mean, x), align_event(self.log_scale, x)
 
 
-class ConditionalGaussianNoise(Noise):
+class ConditionalGaussianNoise(NormalNoise):
     r"""Gaussian noise whose parameters a network computes, :math:`e \sim \mathcal N(\mu(x), \sigma(x)^2)`.
 
     The tighter choice for a bound: the best q(e | x) is the posterior of the extra channels.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from preimage.layers.surjection.noise import Noise
-from preimage.layers.surjection.surjection import Surjection, append, check_channels, drop
+from preimage.layers.surjection.surjection import Likelihood, Surjection, append, check_channels, drop
 
 
 class SliceNoise(Surjection):
@@ -37,6 +37,11 @@ class SliceNoise(Surjection):
         >>> slicing.forward_and_log_weight(torch.tensor([[5.0, 0.0]]))
         (tensor([[5.]]), tensor([-0.9189], grad_fn=<SumBackward1>))
     """
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """Forward drops."""
+        return "exact"
 
     def __init__(self, channels: int, noise: Noise) -> None:
         super().__init__()

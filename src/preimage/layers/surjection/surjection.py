@@ -1,16 +1,18 @@
-"""Base class of maps that add or drop channels, with what they contribute to a log-density."""
+"""Base class of maps that draw in one direction and drop in the other, with the weight of a log-density."""
 
 from __future__ import annotations
 
 import abc
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from preimage import checks
-from preimage.domains import Reals
+from preimage.domains import Domain, Reals
 from preimage.layers.surjection.noise import Noise
+
+Likelihood = Literal["exact", "bound"]
 
 
 class Surjection(nn.Module, abc.ABC):
@@ -23,6 +25,8 @@ class Surjection(nn.Module, abc.ABC):
               \log p(x) \ge \mathbb E[\log p(y) + w] \quad\text{(forward draws)}.
 
     The weight belongs to the direction just run; the other direction on the same values gives its negative.
+    ``likelihood`` says which of the two lines holds: ``"exact"`` or ``"bound"``. ``inv`` swaps the
+    directions, and with them the two.
 
     Reference: Nielsen, Jaini, Hoogeboom, Winther, Welling (2020), SurVAE flows, https://arxiv.org/abs/2007.02731
 
@@ -35,6 +39,11 @@ class Surjection(nn.Module, abc.ABC):
         >>> torch.equal(augment.inverse_and_log_weight(y)[0], x), y.shape
         (True, torch.Size([4, 3]))
     """
+
+    @property
+    @abc.abstractmethod
+    def likelihood(self) -> Likelihood:
+        """Whether ``log p(y) + w`` is the log-density of x, or bounds it from below on average."""
 
     @abc.abstractmethod
     def forward_and_log_weight(self, x: Any, generator: torch.Generator | None = None) -> tuple[Any, Tensor]:
@@ -59,6 +68,57 @@ class Surjection(nn.Module, abc.ABC):
     def inverse(self, y: Any, generator: torch.Generator | None = None) -> Any:
         """The data alone."""
         return self.inverse_and_log_weight(y, generator)[0]
+
+    @property
+    def inv(self) -> Surjection:
+        """This map with its directions swapped: a view that shares the parameters; ``s.inv.inv is s``."""
+        return InvertedSurjection(self)
+
+
+class InvertedSurjection(Surjection):
+    """A surjection with its directions swapped; what ``s.inv`` returns.
+
+    Reference: Nielsen, Jaini, Hoogeboom, Winther, Welling (2020), SurVAE flows, https://arxiv.org/abs/2007.02731
+
+    Args:
+        surjection: the map to swap; its parameters are shared.
+
+    Cost: that of the map.
+
+    Example:
+        >>> from preimage.layers import AugmentNoise, GaussianNoise
+        >>> augment = AugmentNoise(2, GaussianNoise(1))
+        >>> augment.likelihood, augment.inv.likelihood, augment.inv.inv is augment
+        ('bound', 'exact', True)
+    """
+
+    def __init__(self, surjection: Surjection) -> None:
+        super().__init__()
+        self.surjection = surjection
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """The other one: what drew now drops."""
+        return "bound" if self.surjection.likelihood == "exact" else "exact"
+
+    def forward_and_log_weight(self, x: Any, generator: torch.Generator | None = None) -> tuple[Any, Tensor]:
+        """The inverse of the inner map."""
+        return self.surjection.inverse_and_log_weight(x, generator)
+
+    def inverse_and_log_weight(self, y: Any, generator: torch.Generator | None = None) -> tuple[Any, Tensor]:
+        """The inner map."""
+        return self.surjection.forward_and_log_weight(y, generator)
+
+    @property
+    def inv(self) -> Surjection:
+        """The inner map itself."""
+        return self.surjection
+
+
+def check_values(where: str, word: str, value: Any, domain: Domain, module: nn.Module) -> None:
+    """Refuse what is not a floating-point tensor of the domain, of the dtype and device of the module."""
+    checks.check_tensors(where, word, value, domain, checks.reference_tensor(module))
+    checks.check_values(where, word, value, domain)
 
 
 def check_channels(where: str, word: str, value: Any, channels: int, noise: Noise) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.bijection import Bijection
-from preimage.layers.surjection.surjection import Surjection
+from preimage.layers.surjection.surjection import Likelihood, Surjection
 
 
 class SurjectiveChain(Surjection):
@@ -46,6 +46,20 @@ class SurjectiveChain(Surjection):
                     f"SurjectiveChain: got {type(layer).__name__}, wanted bijections and surjections"
                 )
         self.layers = nn.ModuleList(layers)
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """Exact where every surjection in it is."""
+        kinds = [layer.likelihood for layer in self.layers if isinstance(layer, Surjection)]
+        return "bound" if "bound" in kinds else "exact"
+
+    @property
+    def inv(self) -> SurjectiveChain:
+        """The chain of the swapped layers in the opposite order; parameters are shared."""
+        return SurjectiveChain(*[layer.inv for layer in reversed(self._maps())])
+
+    def _maps(self) -> list[Bijection | Surjection]:
+        return [cast(Bijection | Surjection, layer) for layer in self.layers]
 
     def forward_and_log_weight(self, x: Any, generator: torch.Generator | None = None) -> tuple[Any, Tensor]:
         """Every layer in order."""

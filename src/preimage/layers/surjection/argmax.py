@@ -1,0 +1,105 @@
+"""Categories as the place of the largest number."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from preimage.checks import reference_tensor, values_are_visible
+from preimage.errors import DomainError, ShapeError
+from preimage.functional.event import sum_event
+from preimage.layers.surjection.noise import Noise
+from preimage.layers.surjection.surjection import Likelihood, Surjection, check_channels
+
+
+class ArgmaxSurjection(Surjection):
+    r"""Categories, :math:`x = \arg\max_k y_k`: forward draws one number a category, the largest at x.
+
+    With :math:`u \sim q(u \mid x)` and :math:`T = u_x`: :math:`y_x = T` and
+    :math:`y_k = T - \operatorname{softplus}(T - u_k)` elsewhere, which is always below T. The log-weight is
+    :math:`-\log q(u \mid x) + \sum_{k \ne x} \log \sigma(T - u_k)`, and averages bound the log-probability of
+    x from below. ``.inv`` turns numbers into categories.
+
+    Reference: Hoogeboom, Nielsen, Jaini, Forre, Welling (2021), Argmax flows and multinomial diffusion,
+    https://arxiv.org/abs/2102.05379
+
+    Args:
+        noise: the distribution q, one channel a category; its conditioner sees the one-hot x ``(N, K, ...)``.
+
+    Returns:
+        y ``(N, K, ...)`` for whole numbers x ``(N, ...)`` from 0 to K - 1, and the log-weight ``(N,)``. The
+        inverse returns whole numbers (``torch.long``).
+
+    Raises:
+        ShapeError: x does not hold whole numbers, or y not K channels.
+        DomainError: a category is not between 0 and K - 1.
+
+    Cost: that of the noise, K numbers a category.
+
+    Example:
+        >>> from preimage.layers import GaussianNoise
+        >>> surjection = ArgmaxSurjection(GaussianNoise(4))
+        >>> x = torch.tensor([[0, 3, 2]])
+        >>> y = surjection(x)
+        >>> y.shape, torch.equal(surjection.inverse(y), x)
+        (torch.Size([1, 4, 3]), True)
+    """
+
+    def __init__(self, noise: Noise) -> None:
+        super().__init__()
+        self.noise = noise
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """Forward draws."""
+        return "bound"
+
+    def forward_and_log_weight(
+        self, x: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Draw, then push everything below the number of the category."""
+        chosen = self._one_hot(x)  # (N, K, ...)
+        u = self.noise.sample(chosen, generator)
+        gap = _at(u, chosen) - u
+        y = torch.where(chosen > 0, u, _at(u, chosen) - _positive(functional.softplus(gap), _at(u, chosen)))
+        return y, -self._log_prob(u, gap, chosen)
+
+    def inverse_and_log_weight(
+        self, y: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The largest."""
+        check_channels("ArgmaxSurjection.inverse_and_log_weight", "y", y, self.noise.channels, self.noise)
+        x = y.argmax(1)
+        chosen = self._one_hot(x)
+        below = (_at(y, chosen) - y).clamp_min(torch.finfo(y.dtype).tiny)
+        gap = below + torch.log(-torch.expm1(-below))  # the inverse of softplus
+        gap = torch.where(chosen > 0, torch.zeros_like(gap), gap)
+        return x, self._log_prob(_at(y, chosen) - gap, gap, chosen)
+
+    def _log_prob(self, u: Tensor, gap: Tensor, chosen: Tensor) -> Tensor:
+        slopes = torch.where(chosen > 0, torch.zeros_like(gap), functional.logsigmoid(gap))
+        return self.noise.log_prob(u, chosen) - sum_event(slopes)
+
+    def _one_hot(self, x: Tensor) -> Tensor:
+        """The categories as ``(N, K, ...)`` of the dtype and device of the noise."""
+        where, count = "ArgmaxSurjection.forward_and_log_weight", self.noise.channels
+        if not isinstance(x, Tensor) or x.is_floating_point() or x.dtype == torch.bool:
+            came = x.dtype if isinstance(x, Tensor) else type(x).__name__
+            raise ShapeError(f"{where}: x holds {came}, wanted whole numbers; write x.long()")
+        if values_are_visible() and ((x < 0) | (x >= count)).any():
+            raise DomainError(f"{where}: x must lie between 0 and {count - 1}, got {x.min()} to {x.max()}")
+        like = reference_tensor(self.noise)
+        dtype = torch.get_default_dtype() if like is None else like.dtype
+        return functional.one_hot(x.long(), count).movedim(-1, 1).to(dtype)
+
+
+def _at(u: Tensor, chosen: Tensor) -> Tensor:
+    """The number of the category ``(N, 1, ...)``."""
+    return torch.where(chosen > 0, u, torch.zeros_like(u)).sum(1, keepdim=True)
+
+
+def _positive(step: Tensor, at: Tensor) -> Tensor:
+    """A step that rounding does not lose: at least a rounding error of the number it is taken from."""
+    smallest = torch.finfo(at.dtype).eps * at.detach().abs().clamp_min(torch.finfo(at.dtype).tiny)
+    return torch.maximum(step, smallest)
