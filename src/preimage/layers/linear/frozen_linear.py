@@ -14,7 +14,8 @@ class FrozenLinear(FeatureLinear):
     .. math:: y_p = W x_p + b, \qquad x_p = W^{-1} (y_p - b)
 
     For formats without a solver, such as ONNX, and for the fastest sampling. The inverse is worked out in
-    float64. It does not follow later changes of the original.
+    float64 and kept in the precision of the original, so convert that one before, not this one after. It does
+    not follow later changes of the original.
 
     Reference: Kingma, Dhariwal (2018), Glow, section 3.2, https://arxiv.org/abs/1807.03039
 
