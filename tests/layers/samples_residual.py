@@ -1,4 +1,4 @@
-"""Samples of the residual family: contractions, planar, radial and Sylvester maps, gradients of potentials."""
+"""Samples of the residual family."""
 
 import torch
 

@@ -41,8 +41,8 @@ def importance_summary(log_weights: Tensor) -> ImportanceSummary:
     Cost: O(N).
 
     Example:
-        >>> importance_summary(torch.zeros(100)).effective_samples
-        tensor(100.)
+        >>> importance_summary(torch.zeros(64)).effective_samples
+        tensor(64.)
     """
     n = log_weights.numel()
     if log_weights.dim() != 1 or n < 2:

@@ -55,8 +55,8 @@ def convolution_bound(kernel: Tensor, groups: int = 1, frequencies: int = 16, sq
 
     The norm of a convolution on the infinite grid is the largest singular value of its transfer matrices,
     :math:`\max_\omega \sigma(\sum_t K_t e^{-i \omega t})`. With zeros or circular padding, with a stride or
-    dilation, it is never larger. Between M frequencies of a grid, a trigonometric polynomial of degree d grows
-    by at most :math:`1 / \cos(\pi d / M)` in each dimension.
+    dilation, it is never larger. Between M frequencies, a trigonometric polynomial of degree d grows by at
+    most :math:`1 / \cos(\pi d / M)` in each dimension.
 
     Reference: Sedghi, Gupta, Long (2019), The singular values of convolutional layers,
     https://arxiv.org/abs/1805.10408; Ehlich, Zeller (1964), Schwankung von Polynomen zwischen Gitterpunkten,
@@ -119,7 +119,7 @@ def induced_bound(matrix: Tensor, p: Tensor, q: Tensor) -> Tensor:
               r = (1 - \theta) q, \quad \tfrac1s = \tfrac1\theta (\tfrac1p - 1 + \theta),
 
     for :math:`p \le q`; the best of three :math:`\theta` counts: both ends and the middle of what is allowed.
-    For p > q, the factor :math:`n^{1/q - 1/p}` of Hölder's inequality for an output of n numbers comes on top.
+    For p > q, the factor :math:`n^{1/q - 1/p}` of Hölder's inequality for n outputs comes on top.
 
     Reference: Chen, Behrmann, Duvenaud, Jacobsen (2019), Residual flows, section 3.3 and appendix D,
     https://arxiv.org/abs/1906.02735; Riesz (1927), Thorin (1939), see
@@ -163,7 +163,7 @@ def _power_norm(matrix: Tensor, inverse_order: Tensor, dim: int) -> Tensor:
 
 
 def induced_convolution_bound(kernel: Tensor, p: Tensor, groups: int = 1) -> Tensor:
-    r"""An upper bound of the norm of a convolution in the p-norm, :math:`\|K\|_1^{1/p}\, \|K\|_\infty^{1 - 1/p}`.
+    r"""An upper bound of a convolution's norm in the p-norm, :math:`\|K\|_1^{1/p}\, \|K\|_\infty^{1 - 1/p}`.
 
     Both ends are exact: the largest sum of absolute weights that leave an input channel, or that enter an
     output channel. Right for every size, zeros or circular padding.

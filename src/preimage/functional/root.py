@@ -88,26 +88,21 @@ def newton_system(
     """
     y, x = y.detach(), start.detach()
     gap = y - function(x)  # (N, D)
-    residual = row_norm(gap)
-    limit = steps if values_are_visible() else traced_steps
-    count = 0
-    for count in range(1, limit + 1):
+    residual, count, going = row_norm(gap), 0, True
+    while going and count < (steps if values_are_visible() else traced_steps):
         candidates = _newton_candidates(function, x, gap, rate)  # (6, N, D)
         gaps = y - function(candidates.flatten(0, 1)).view_as(candidates)
         sizes = row_norm(gaps.flatten(0, 1)).view(candidates.shape[:2]).nan_to_num(nan=torch.inf)
-        best = sizes.argmin(0)  # (N,)
-        better = sizes.amin(0) < residual
-        going = sizes.amin(0) < 0.9 * residual
-        x, gap = (
-            torch.where(better[:, None], _take(c, best), old) for c, old in ((candidates, x), (gaps, gap))
-        )
-        residual = torch.where(better, sizes.amin(0), residual)
-        if values_are_visible() and not bool(going.any()):
-            break
+        smallest, best = sizes.min(0)  # (N,)
+        better = (smallest < residual)[:, None]
+        x, gap = torch.where(better, _take(candidates, best), x), torch.where(better, _take(gaps, best), gap)
+        going = not values_are_visible() or bool((smallest < 0.9 * residual).any())
+        residual = torch.fmin(smallest, residual) + 0 * residual  # NaN stays NaN
+        count += 1
     return root(x, y, residual, count)
 
 
-def _newton_candidates(function: RowMap, x: Tensor, gap: Tensor, rate: float) -> Tensor:
+def _newton_candidates(function: RowMap, x: Tensor, gap: Tensor, rate: float | Tensor) -> Tensor:
     step = torch.linalg.solve_ex(row_jacobian(function, x), gap[..., None])[0][..., 0]  # (N, D)
     damped = [x + factor * step for factor in _DAMPING]
     return torch.stack([*damped, x + rate * gap])
@@ -191,33 +186,56 @@ def anderson(
         >>> found.converged, found.iterations < 30
         (tensor([True]), True)
     """
-    y, best = y.detach(), start.detach()
-    gap = rate * (y - function(best))
-    smallest = row_norm(gap)
-    point, point_gap = best, gap
-    failed = torch.zeros_like(smallest, dtype=torch.bool)
-    moves, changes = [], []
-    stalled = count = 0
-    for count in range(1, (steps if values_are_visible() else traced_steps) + 1):
-        proposal = best + gap
-        if moves:
-            faster = proposal - _correction(torch.stack(moves, 2), torch.stack(changes, 2), gap)
-            proposal = torch.where((failed | ~faster.isfinite().all(1))[:, None], proposal, faster)
-        proposal_gap = rate * (y - function(proposal))
-        size = row_norm(proposal_gap)
-        moves, changes = [*moves, proposal - point][-memory:], [*changes, proposal_gap - point_gap][-memory:]
-        point, point_gap = proposal, proposal_gap
-        better = size < smallest
-        failed = ~better
-        best = torch.where(better[:, None], proposal, best)
-        gap = torch.where(better[:, None], proposal_gap, gap)
-        smallest = torch.where(better, size, smallest)
-        if values_are_visible():
-            stalled = 0 if bool(better.any()) else stalled + 1
-            exact = smallest <= torch.finfo(y.dtype).eps * (row_norm(best) + row_norm(y)) / 4
-            if stalled >= 25 or bool((exact | smallest.isnan()).all()):
-                break
-    return root(best, y, smallest / rate, count)
+    search = _Anderson(function, y.detach(), start.detach(), rate, memory)
+    count, going = 0, True
+    while going and count < (steps if values_are_visible() else traced_steps):
+        search.advance()
+        going = not values_are_visible() or search.promising()
+        count += 1
+    return root(search.best, search.y, search.smallest / rate, count)
+
+
+class _Anderson:
+    """Where a search stands: the best point, its gap and norm, and the secants of the last points."""
+
+    def __init__(self, function: RowMap, y: Tensor, start: Tensor, rate: float | Tensor, memory: int) -> None:
+        self.function, self.y, self.rate, self.memory = function, y, rate, memory
+        self.best, self.gap = start, rate * (y - function(start))  # (N, D)
+        self.smallest = row_norm(self.gap)  # (N,)
+        self.point, self.point_gap = self.best, self.gap
+        self.failed = torch.zeros_like(self.smallest, dtype=torch.bool)
+        self.moves: list[Tensor] = []
+        self.changes: list[Tensor] = []
+        self.stalled = 0
+
+    def advance(self) -> None:
+        """Try one point."""
+        proposal = self._proposal()
+        gap = self.rate * (self.y - self.function(proposal))
+        size = row_norm(gap)
+        self.moves = [*self.moves, proposal - self.point][-self.memory :]
+        self.changes = [*self.changes, gap - self.point_gap][-self.memory :]
+        self.point, self.point_gap = proposal, gap
+        better = size < self.smallest
+        self.failed = ~better
+        self.best = torch.where(better[:, None], proposal, self.best)
+        self.gap = torch.where(better[:, None], gap, self.gap)
+        self.smallest = torch.where(better, size, self.smallest)
+
+    def _proposal(self) -> Tensor:
+        """The accelerated point, or a plain step in rows where the last one failed."""
+        plain = self.best + self.gap
+        if not self.moves:
+            return plain
+        faster = plain - _correction(torch.stack(self.moves, 2), torch.stack(self.changes, 2), self.gap)
+        return torch.where((self.failed | ~faster.isfinite().all(1))[:, None], plain, faster)
+
+    def promising(self) -> bool:
+        """Whether another point may help: not all rows are exact, and something improved lately."""
+        self.stalled = self.stalled + 1 if bool(self.failed.all()) else 0
+        scale = row_norm(self.best) + row_norm(self.y)
+        exact = self.smallest <= torch.finfo(self.y.dtype).eps * scale / 4
+        return self.stalled < 25 and not bool((exact | self.smallest.isnan()).all())
 
 
 def _correction(moves: Tensor, changes: Tensor, gap: Tensor) -> Tensor:

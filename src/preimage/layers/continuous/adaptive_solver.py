@@ -18,7 +18,8 @@ class _Torchdiffeq(OdeSolver):
 
     def __init__(self, method: str = "dopri5", rtol: float = 1e-6, atol: float = 1e-6) -> None:
         if rtol < 0 or atol <= 0:
-            raise ValueError(f"{type(self).__name__}: got rtol={rtol}, atol={atol}, wanted positive numbers")
+            name = type(self).__name__
+            raise ValueError(f"{name}: got rtol={rtol}, atol={atol}, wanted positive numbers")
         self.method, self.rtol, self.atol = method, rtol, atol
 
     @abc.abstractmethod
@@ -36,9 +37,9 @@ class _Torchdiffeq(OdeSolver):
             return self.integrate(field, state, times, dependencies)[-1]
         except AssertionError as error:
             raise NotConvergedError(
-                f"{type(self).__name__}: {error}. The equation is too stiff for {self.method} with rtol={self.rtol},"
-                f" atol={self.atol}, or the state is not finite; loosen the tolerance, use float64, or smooth the"
-                " velocity"
+                f"{type(self).__name__}: {error}. The equation is too stiff for {self.method} with"
+                f" rtol={self.rtol}, atol={self.atol}, or the state is not finite; loosen the tolerance, use"
+                " float64, or smooth the velocity"
             ) from error
 
     def finer(self) -> OdeSolver:
@@ -80,7 +81,7 @@ class AdjointSolver(_Torchdiffeq):
     Memory does not grow with the number of steps; gradients are right to the tolerance. Needs the extra
     ``ode``.
 
-    Reference: Chen, Rubanova, Bettencourt, Duvenaud (2018), Neural ordinary differential equations, section 2,
+    Reference: Chen, Rubanova, Bettencourt, Duvenaud (2018), Neural ordinary differential equations,
     https://arxiv.org/abs/1806.07366
 
     Args:

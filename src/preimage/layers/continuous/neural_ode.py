@@ -171,14 +171,14 @@ class NeuralODE(Bijection):
         size, columns = flat.shape[1], self.trace.columns
         penalties: list[Any] = list(self.penalties) if records else []
         directions = self.trace.directions(flat)
+        sign = 1 if end > start else -1  # penalties grow in both directions
 
         def field(time: Tensor, state: Tensor) -> Tensor:
             place = state[:, :size]
             products = self.trace.products(self._velocity(x, context, time), place, directions)
             rates = [penalty.rate(time, place, products)[:, None] for penalty in penalties]
-            forward = 1 if end > start else -1  # penalties grow in both directions
             return torch.cat(
-                [products.velocity, products.divergence, *(forward * rate for rate in rates)], dim=1
+                [products.velocity, products.divergence, *(sign * rate for rate in rates)], dim=1
             )
 
         state = torch.cat([flat, flat.new_zeros(flat.shape[0], columns + len(penalties))], dim=1)

@@ -100,7 +100,7 @@ class Extrapolation(OdeSolver):
 
     Example:
         >>> import torch
-        >>> y = Extrapolation(2).solve(lambda t, y: y, torch.ones(1, 1, dtype=torch.float64), 0.0, 1.0)
+        >>> y = Extrapolation(4).solve(lambda t, y: y, torch.ones(1, 1, dtype=torch.float64), 0.0, 1.0)
         >>> abs(y.item() - 2.718281828459045) < 1e-9
         True
     """

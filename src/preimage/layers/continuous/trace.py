@@ -122,6 +122,6 @@ def _products(velocity: RowMap, x: Tensor, directions: Tensor) -> tuple[Tensor, 
     """The velocity ``(N, D)`` and its derivatives in the directions ``(K, N, D)``."""
     count = directions.shape[0] // max(x.shape[0], 1)
     many = x.repeat(count, 1) if x.shape[0] else directions
-    values, slopes = torch.func.jvp(velocity, (many,), (directions,))
+    values, slopes = torch.func.jvp(velocity, (many,), (directions,))  # pyright: ignore[reportAssignmentType]
     single = values if count == 1 else velocity(x)  # not a part of many rows, whose rounding may differ
     return single, slopes.view(-1, *x.shape) if x.shape[0] else slopes.view(1, *x.shape)

@@ -12,8 +12,8 @@ _STEEPEST_SWISH = 1.0998394  # the largest slope of x sigmoid(x), rounded up
 class LipSwish(nn.Module):
     r"""Swish with slopes of at most 1, :math:`\phi(x) = x\,\sigma(\beta x) / 1.1`, :math:`\beta > 0` learnt.
 
-    Its second derivative does not vanish where the slope is close to 1, as that of ELU or tanh does; gradients
-    of log_dets need that.
+    Its second derivative does not vanish where the slope is close to 1, as that of ELU or tanh does:
+    gradients of log_dets need it.
 
     Reference: Chen, Behrmann, Duvenaud, Jacobsen (2019), Residual flows, section 3.4,
     https://arxiv.org/abs/1906.02735

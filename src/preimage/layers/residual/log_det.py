@@ -118,7 +118,7 @@ class RussianRoulette(SeriesLogDet):
         super().__init__(probes, terms, generator)
         if continuation is not None and not 0 < continuation < 1:
             raise ValueError(
-                f"RussianRoulette: continuation is {continuation}, wanted a probability between 0 and 1, or None"
+                f"RussianRoulette: continuation is {continuation}, wanted None or a number between 0 and 1"
             )
         self.continuation = continuation
 
@@ -133,7 +133,7 @@ class RussianRoulette(SeriesLogDet):
 
 
 class TruncatedSeries(SeriesLogDet):
-    r"""The first K terms of :math:`\sum_k \frac{(-1)^{k+1}}{k} \operatorname{tr} J^k`, with a bound of the rest.
+    r"""The first K terms of :math:`\sum_k \frac{(-1)^{k+1}}{k} \operatorname{tr} J^k`; the rest bounded.
 
     .. math:: |\text{bias}| \le D\,\frac{c^{K+1}}{(K + 1)(1 - c)}
 

@@ -19,8 +19,8 @@ from preimage.layers.residual.lipschitz_network import vector_domain
 class Planar(Bijection):
     r"""A planar map, :math:`y = x + \hat u \tanh(w^T x + b)`.
 
-    The part of u along w is bent so that :math:`w^T \hat u = \operatorname{softplus}(w^T u) - 1 > -1`: the map
-    is increasing along w, whatever the parameters. Then
+    The part of u along w is bent so that :math:`w^T \hat u = \operatorname{softplus}(w^T u) - 1 > -1`: the
+    map is increasing along w, whatever the parameters. Then
 
     .. math:: \text{log\_det} = \log(1 + w^T \hat u\, \tanh'(a))
               = \log(\tanh^2 a + \operatorname{softplus}(w^T u)\,\operatorname{sech}^2 a),

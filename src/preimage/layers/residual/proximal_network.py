@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -24,6 +25,8 @@ from preimage.layers.residual.operator_norms import SpectralNorms
 _CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 _TRANSPOSED = {1: functional.conv_transpose1d, 2: functional.conv_transpose2d, 3: functional.conv_transpose3d}
 
+Map = Callable[[Tensor], Tensor]
+
 
 class ProximalNetwork(LipschitzNetwork):
     r"""A composition of K blocks :math:`x \mapsto T_k^T \phi(T_k x + b_k)` with :math:`\|T_k\| \le 1`.
@@ -37,17 +40,16 @@ class ProximalNetwork(LipschitzNetwork):
     :math:`g = (\gamma \Phi - \gamma (1 - t)\,\mathrm{id}) / a` with :math:`a = 1 + \gamma - \gamma t`, whose
     constant is :math:`\gamma t / a < 1`.
 
-    Reference: Hasannasab, Hertrich, Neumayer, Plonka, Setzer, Steidl (2020), Parseval proximal neural networks,
-    https://doi.org/10.1007/s00041-020-09761-7; Hertrich (2023), Proximal residual flows,
+    Reference: Hasannasab, Hertrich, Neumayer, Plonka, Setzer, Steidl (2020), Parseval proximal neural
+    networks, https://doi.org/10.1007/s00041-020-09761-7; Hertrich (2023), Proximal residual flows,
     https://arxiv.org/abs/2211.17158
 
     Args:
         strength: gamma, positive and below (K + 1) / (K - 1); any for one block.
-        blocks: number of blocks K.
+        hidden: number of hidden channels of each of the K blocks.
         domain: what comes in.
-        embed: linear map from a context to the hidden channels of the first block, or None.
+        context: size of the context vector; 0 for none.
         activation: class of an activation with slopes between 0 and 1.
-        hidden: number of hidden channels of each block.
 
     Raises:
         ValueError: the strength is out of range.
@@ -65,8 +67,8 @@ class ProximalNetwork(LipschitzNetwork):
         limit = (blocks + 1) / (blocks - 1) if blocks > 1 else float("inf")
         if not 0 < strength < limit:
             raise ValueError(
-                f"{type(self).__name__}: strength is {strength}, wanted a positive number below {limit:.4g} for"
-                f" {blocks} blocks, such as {0.9 * min(limit, 2):.2g}"
+                f"{type(self).__name__}: strength is {strength}, wanted a positive number below {limit:.4g}"
+                f" for {blocks} blocks, such as {0.9 * min(limit, 2):.2g}"
             )
         averaged = blocks / (blocks + 1)
         self_scale = 1 + strength - strength * averaged
@@ -76,9 +78,9 @@ class ProximalNetwork(LipschitzNetwork):
         self.biases = nn.ParameterList(torch.zeros(size) for size in hidden)
         self.context = embedding(context, hidden[0])
 
-    def there_and_back(self) -> list[tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]]:
+    @abc.abstractmethod
+    def there_and_back(self) -> list[tuple[Map, Map]]:
         """For every block, the maps T and its transpose."""
-        raise NotImplementedError
 
     def prepare_phi(self, context: Context) -> Callable[[Tensor], Tensor]:
         """The function Phi at this context, see :meth:`prepare`."""
@@ -142,12 +144,12 @@ class ProximalMLP(ProximalNetwork):
             torch.randn(size, features) / max(size, features) ** 0.5 for size in hidden_features
         )
 
-    def there_and_back(self) -> list[tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]]:
+    def there_and_back(self) -> list[tuple[Map, Map]]:
         """Products with a matrix and its transpose."""
         return [_matrix_pair(weight) for weight in self.weights]
 
 
-def _matrix_pair(raw: Tensor) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+def _matrix_pair(raw: Tensor) -> tuple[Map, Map]:
     weight = capped(raw, SpectralNorms().matrix(raw, 0, 1), 1.0)
     return lambda x: x @ weight.T, lambda h: h @ weight
 
@@ -202,11 +204,11 @@ class ProximalConvNet(ProximalNetwork):
             torch.randn(size, channels, *taps) / (size * kernel_size**dims) ** 0.5 for size in hidden_channels
         )
 
-    def there_and_back(self) -> list[tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]]:
+    def there_and_back(self) -> list[tuple[Map, Map]]:
         """Convolutions and their transposes."""
         return [self._pair(kernel) for kernel in self.weights]
 
-    def _pair(self, raw: Tensor) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    def _pair(self, raw: Tensor) -> tuple[Map, Map]:
         kernel = capped(raw, SpectralNorms().convolution(raw, 0, 1), 1.0)
         there, back = (cast(Any, table[self.dims]) for table in (_CONVOLUTIONS, _TRANSPOSED))
         return lambda x: there(x, kernel, padding=self.padding), lambda h: back(

@@ -19,8 +19,9 @@ from preimage.layers.residual.lipschitz_network import vector_domain
 class Radial(Bijection):
     r"""A radial map, :math:`y = c + (x - c)\,\frac{r + s}{r + \alpha}` with :math:`r = \|x - c\|`.
 
-    This is :math:`x + \beta\,h(r)(x - c)` with :math:`h(r) = 1 / (\alpha + r)` and :math:`\beta = s - \alpha`;
-    :math:`\alpha > 0` and :math:`s > 0`, the softplus of free parameters, make it invertible. Both ratios in
+    This is :math:`x + \beta\,h(r)(x - c)` with :math:`h(r) = 1 / (\alpha + r)` and
+    :math:`\beta = s - \alpha`; :math:`\alpha > 0` and :math:`s > 0`, the softplus of free parameters, make it
+    invertible. Both ratios in
 
     .. math:: \text{log\_det} = (D - 1) \log\frac{r + s}{r + \alpha}
               + \log\frac{r^2 + 2 \alpha r + \alpha s}{(r + \alpha)^2}

@@ -51,8 +51,8 @@ class NewtonSolver(RootSolver):
     Cost: D evaluations and O(D^3) a step; about 6 steps, and two more for derivatives.
 
     Example:
-        >>> NewtonSolver().solve(lambda x: x + 0.5 * x.sin(), torch.ones(1, 1)).item()
-        0.6841...
+        >>> NewtonSolver().solve(lambda x: x + 0.5 * x.sin(), torch.ones(1, 1))
+        tensor([[0.6840]])
     """
 
     def __init__(self, steps: int = 100, traced_steps: int = 12) -> None:
@@ -87,8 +87,8 @@ class AndersonSolver(RootSolver):
     Cost: one evaluation a step; 10 to 60 steps for contractions by 0.5 to 0.97.
 
     Example:
-        >>> AndersonSolver().solve(lambda x: x + 0.5 * x.sin(), torch.ones(1, 1)).item()
-        0.6841...
+        >>> AndersonSolver().solve(lambda x: x + 0.5 * x.sin(), torch.ones(1, 1))
+        tensor([[0.6840]])
     """
 
     def __init__(self, memory: int = 6, steps: int = 2000, traced_steps: int = 60) -> None:
@@ -119,8 +119,8 @@ class SolverBySize(RootSolver):
     Cost: that of the solver.
 
     Example:
-        >>> SolverBySize().solve(lambda x: x + 0.5 * x.sin(), torch.ones(1, 1)).item()
-        0.6841...
+        >>> SolverBySize().solve(lambda x: x + 0.5 * x.sin(), torch.ones(1, 1))
+        tensor([[0.6840]])
     """
 
     def __init__(

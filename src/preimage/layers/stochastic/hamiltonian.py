@@ -11,7 +11,7 @@ from preimage.layers.stochastic.stochastic import LogDensity, log_density_at, no
 
 
 class HamiltonianMonteCarlo(Metropolis):
-    r"""Leapfrog paths with fresh normal momenta p, accepted by their energy :math:`-\log\mu(x) + \|p\|^2 / 2`.
+    r"""Leapfrog paths with fresh normal momenta p, accepted by the energy :math:`-\log\mu(x) + \|p\|^2 / 2`.
 
     Reference: Duane, Kennedy, Pendleton, Roweth (1987), https://doi.org/10.1016/0370-2693(87)91197-X; Neal
     (2011), https://arxiv.org/abs/1206.1901; Wu, Köhler, Noé (2020), https://arxiv.org/abs/2002.06707

@@ -104,7 +104,7 @@ def score_at(log_density: LogDensity, x: Tensor) -> tuple[Tensor, Tensor]:
     Raises:
         ShapeError: the function does not return one number per row.
     """
-    value, pull = torch.func.vjp(log_density, x)
+    value, pull = torch.func.vjp(log_density, x)  # pyright: ignore[reportAssignmentType]
     _checked_shape(value, x)
     return value, pull(torch.ones_like(value))[0]
 
