@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from preimage.bijection import Bijection as Bijection
     from preimage.bijection import Chain as Chain
     from preimage.bijection import Inverted as Inverted
+    from preimage.capture.importers import from_keras as from_keras
+    from preimage.capture.importers import from_onnx as from_onnx
     from preimage.certificate import Certificate as Certificate
     from preimage.inverse import UNKNOWN as UNKNOWN
     from preimage.inverse import Calibration as Calibration
@@ -36,6 +38,8 @@ _HOMES = {
     "Bijection": "bijection",
     "Chain": "bijection",
     "Inverted": "bijection",
+    "from_keras": "capture.importers",
+    "from_onnx": "capture.importers",
     "Certificate": "certificate",
     "UNKNOWN": "inverse",
     "Calibration": "inverse",

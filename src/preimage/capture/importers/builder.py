@@ -25,6 +25,7 @@ class Builder:
         self._graph = fx.Graph()
         self._root = nn.Module()
         self._stored: dict[int, tuple[Tensor, fx.Node]] = {}
+        self._modules: dict[int, str] = {}
         self._names: set[str] = set()
 
     def input(self, name: str) -> fx.Node:
@@ -39,13 +40,14 @@ class Builder:
         return self._graph.call_function(function, self._operand(args), self._operand(kwargs))
 
     def module(self, name: str, module: nn.Module, *args: Value) -> Value:
-        """Apply a module, which becomes a part of the network under a legal name like the given one."""
+        """Apply a module, which becomes a part of the network under a legal name like the given one, once."""
         if not depends(args):
             with torch.no_grad():
                 return module.eval()(*args)
-        name = self._free(name)
-        self._root.add_module(name, module)
-        return self._graph.call_module(name, self._operand(args))
+        if id(module) not in self._modules:
+            self._modules[id(module)] = self._free(name)
+            self._root.add_module(self._modules[id(module)], module)
+        return self._graph.call_module(self._modules[id(module)], self._operand(args))
 
     def tensor(self, name: str, tensor: Tensor) -> fx.Node:
         """A constant as a parameter or buffer of the network."""

@@ -12,6 +12,7 @@ from torch import Tensor, fx
 
 from preimage.capture.importers.builder import Builder, Value, legal_name
 from preimage.capture.importers.onnx import operators, sizes
+from preimage.capture.importers.onnx.freedom import treats_alike
 from preimage.capture.importers.onnx.fusion import fuse
 from preimage.capture.importers.onnx.operation import TRANSLATORS, Operation, Shape, is_shape, plain
 from preimage.errors import CaptureError, ModelFileError, PreimageError
@@ -24,15 +25,41 @@ NO_SHAPES = frozenset({"ConstantOfShape", "Range", "Expand", "Tile"})
 
 
 def translate(model: Any) -> fx.GraphModule:
-    """Write every node of a model, in order."""
-    return _Translation(model).module()
+    """Write every node of a model, in order.
+
+    Where the file fixes the batch size, the network is written for any batch size and tried out; if it then
+    does not treat its samples alike, it is written as the file has it.
+    """
+    shapes = _input_shapes(model.graph)
+    batch = _common_batch(shapes)
+    if batch is not None:
+        try:
+            free = _Translation(model, batch).module()
+        except CaptureError:
+            return _Translation(model, None).module()
+        return free if treats_alike(free, shapes, batch) else _Translation(model, None).module()
+    return _Translation(model, None).module()
+
+
+def _input_shapes(graph: Any) -> list[tuple[Shape | None, int]]:
+    """Shape and number type of each input."""
+    constants = {tensor.name for tensor in graph.initializer}
+    known = _shapes(graph)
+    inputs = (value for value in graph.input if value.name not in constants)
+    return [(known.get(value.name), value.type.tensor_type.elem_type) for value in inputs]
+
+
+def _common_batch(shapes: list[tuple[Shape | None, int]]) -> int | None:
+    """The batch size that all inputs share and the file fixes; None when there is none, or it is free."""
+    sizes = {shape[0] if shape and None not in shape[1:] else None for shape, _ in shapes}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 @final
 class _Translation:
     """The values of an ONNX graph by name while its nodes are written."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, batch: int | None) -> None:
         import onnx
 
         self.onnx, self.graph = onnx, model.graph
@@ -40,7 +67,7 @@ class _Translation:
         self.build = Builder()
         self.shapes = _shapes(model.graph)
         self.values: dict[str, Value] = {"": None}
-        self.batch: int | None = None
+        self.batch = batch
 
     def module(self) -> fx.GraphModule:
         """The network."""
@@ -77,9 +104,6 @@ class _Translation:
             raise CaptureError("the ONNX model has no inputs")
         for value in names:
             self.values[value.name] = self.build.input(value.name)
-        known = [self.shapes.get(value.name) for value in names]
-        sizes = {shape[0] for shape in known if shape}
-        self.batch = sizes.pop() if len(sizes) == 1 else None
 
     def _outputs(self) -> list[Value]:
         missing = [o.name for o in self.graph.output if o.name not in self.values]

@@ -33,22 +33,23 @@ def size(op: Operation) -> Value:
 def reshape(op: Operation) -> Value:
     """Other sizes; a batch size that the file fixes is set free."""
     x, wanted = op.input(0), op.input(1, op.attribute("shape"))
-    wanted = tuple(wanted) if isinstance(wanted, list) else wanted
-    known = op.shape(0)
-    if _fixes_batch(op, known, wanted):
-        wanted = (0, *wanted[1:])
-        return op.build.call(sizes.reshape, x, wanted)
+    if op.batch is not None and isinstance(wanted, tuple) and depends(x) and not is_shape(x):
+        wanted = _freed(op, wanted)
     return op.build.call(sizes.reshape, x, wanted, bool(op.attribute("allowzero", 0)))
 
 
-def _fixes_batch(op: Operation, known: Any, wanted: Value) -> bool:
-    """Whether the first size is the file's batch size, and that of the operand as well."""
-    if op.batch is None or not known or not isinstance(wanted, tuple) or len(wanted) < 1:
-        return False
-    if known[0] != op.batch or wanted[0] != op.batch or None in known:
-        return False
-    inner = [n for n in wanted[1:] if n != -1]
-    return -1 in wanted[1:] or prod(inner) == prod(known[1:])
+def _freed(op: Operation, wanted: tuple[int, ...]) -> tuple[int, ...]:
+    """The first size takes whatever the batch brings; all others are written out."""
+    known = op.shape(0) or (None,)
+    if not wanted or wanted[0] == -1 or any(isinstance(size, fx.Node) for size in wanted):
+        return wanted
+    if -1 not in wanted:
+        return (-1, *wanted[1:])
+    if None in known or 0 in known:
+        return (0, *wanted[1:]) if wanted[0] == op.batch else wanted
+    filled = [known[i] if size == 0 else size for i, size in enumerate(wanted)]
+    missing = prod(n or 1 for n in known) // prod(n or 1 for n in filled if n != -1)
+    return (-1, *(missing if size == -1 else size for size in wanted[1:]))
 
 
 @operator("Flatten")
@@ -127,8 +128,10 @@ def expand(op: Operation) -> Value:
     """Repeated along axes of length one."""
     wanted = op.input(1)
     check_elements(op, wanted)
-    if op.batch == 1 and isinstance(wanted, tuple) and isinstance(op.input(0), Tensor):
-        return op.input(0).expand(torch.broadcast_shapes(tuple(op.input(0).shape), wanted)).clone()
+    own = op.shape(0)
+    if op.batch is not None and isinstance(wanted, tuple) and own and depends(op.input(0)):
+        same_rank = len(own) == len(wanted) and wanted[0] == op.batch == own[0]
+        wanted = (1, *wanted[1:]) if same_rank else wanted
     found = op.build.call(sizes.expand, op.input(0), wanted)
     return mark_zero(found) if is_zero(op.input(0)) else found
 
