@@ -6,7 +6,13 @@ Tests of autoregressive layers with these maps are in ``test_monotone_network.py
 import torch
 
 from preimage import Bijection
-from preimage.layers import Coupling, DeepSigmoidMap, ElementMap, UnconstrainedMonotoneMap
+from preimage.layers import (
+    BlockAutoregressive,
+    Coupling,
+    DeepSigmoidMap,
+    ElementMap,
+    UnconstrainedMonotoneMap,
+)
 from preimage.nets import MLP
 from preimage.testing import Sample
 
@@ -23,4 +29,6 @@ SAMPLES = [
     Sample(
         "unconstrained monotone network, context", lambda: _coupling(UnconstrainedMonotoneMap(2, (6, 6)), 2)
     ),
+    Sample("block autoregressive, context", lambda: BlockAutoregressive(3, (4, 3), context=2)),
+    Sample("block autoregressive, one hidden layer", lambda: BlockAutoregressive(2, (6,)), perturb=0.5),
 ]
