@@ -138,7 +138,7 @@ SAMPLES: dict[str, Sample] = {
     "norm after relu": Sample(
         lambda: SEQ(nn.Conv1d(2, 30, 1), nn.ReLU(), nn.BatchNorm1d(30)), (2, 6), Guarantee.CERTIFIED, 1e-8
     ),
-    "silu": Sample(lambda: SEQ(nn.Linear(4, 8), nn.SiLU()), (4,), Guarantee.ESTIMATE, INF, INF),
+    "silu": Sample(lambda: SEQ(nn.Linear(4, 12), nn.SiLU()), (4,), Guarantee.CERTIFIED, 1e-8),
     "square silu": Sample(lambda: SEQ(nn.Linear(4, 4), nn.SiLU()), (4,), RIGHT, INF),
     "square gelu": Sample(lambda: SEQ(nn.Linear(4, 4), nn.GELU(), nn.GELU("tanh")), (4,), RIGHT, INF, INF),
     "hardswish": Sample(lambda: SEQ(nn.Linear(4, 3), nn.Hardswish()), (4,), RIGHT, INF),

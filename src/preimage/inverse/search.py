@@ -21,6 +21,7 @@ from preimage.inverse.roles import (
     same_rows,
     saturation_bounds,
 )
+from preimage.inverse.turning_points import turning_point
 
 Known = Collection[str]
 Finder = Callable[[Graph, str, Known], Iterator[Region]]
@@ -33,7 +34,7 @@ def candidates(graph: Graph, value: str, known: Known) -> Iterator[Region]:
     """The regions that have this known value as their target, of the first kind that applies."""
     if value not in graph.by_name:
         return
-    for finder in (module_regions, affine_regions, operation_regions):
+    for finder in (module_regions, affine_regions, turning_regions, operation_regions):
         found = tuple(finder(graph, value, known))
         yield from found
         if found:
@@ -80,6 +81,17 @@ def affine_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
         source = chain[0].inputs[0]
         guarantee = saturated_guarantee(graph, chain) if saturated else affine_guarantee(graph, chain)
         yield _region(graph, kind, nodes, source, rule, reads=(), guarantee=guarantee)
+
+
+def turning_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
+    """An affine map that makes more numbers than it reads, with the activation of two branches behind it."""
+    node, rule = graph.by_name[value], operation_rule("preimage::turning")
+    if rule is None or turning_point(node) is None or not same_rows(graph, value, *node.inputs):
+        return
+    chain = affine_chain(graph, graph.by_name.get(node.inputs[0]), known, joined=True)
+    if chain and chain[0].inputs[0] not in known and node.size > graph.size(chain[0].inputs[0]):
+        nodes, source = (*chain, node), chain[0].inputs[0]
+        yield _region(graph, "turning", nodes, source, rule, reads=(), guarantee=Guarantee.CERTIFIED)
 
 
 def affine_chain(graph: Graph, last: Node | None, known: Known, *, joined: bool) -> tuple[Node, ...]:
@@ -139,6 +151,8 @@ def _is_separate(graph: Graph, node: Node, source: str) -> bool:
     """Whether the operation can be undone sample by sample, as rules do."""
     if is_structural(node.operation):
         return graph.layout(source) is not None and graph.layout(node.name) is not None
+    if not graph.is_real(node.name) or not (graph.is_real(source) or node.operation == "embedding"):
+        return False
     return same_rows(graph, node.name, *node.inputs)
 
 
@@ -199,7 +213,7 @@ def enclosing(graph: Graph, values: tuple[str, ...], known: Known) -> Region | N
 
     Residual blocks, gates, anything differentiable.
     """
-    values = tuple(name for name in values if graph.layout(name) is not None)
+    values = tuple(name for name in values if graph.layout(name) is not None and graph.is_real(name))
     latest = max(values, key=lambda name: graph.order[name], default=None)
     entries = [] if latest is None else _entries(graph, latest, known)
     if latest is None or not entries:
@@ -226,10 +240,7 @@ def _entries(graph: Graph, value: str, known: Known) -> list[str]:
     return [
         name
         for name in graph.dominators[value]
-        if name not in known
-        and name != value
-        and not _is_list(graph, name)
-        and graph.layout(name) is not None
+        if name not in known and name != value and _can_be_sought(graph, name)
     ]
 
 
@@ -280,8 +291,10 @@ def _keeps_numbers(graph: Graph, node: Node) -> bool:
     return rule is not None and rule.guarantee(graph, node).keeps_everything
 
 
-def _is_list(graph: Graph, name: str) -> bool:
-    return name in graph.by_name and bool(graph.by_name[name].parts)
+def _can_be_sought(graph: Graph, name: str) -> bool:
+    """Whether a solver can look for a value: one real tensor with a part for each sample."""
+    single = name not in graph.by_name or not graph.by_name[name].parts
+    return single and graph.layout(name) is not None and graph.is_real(name)
 
 
 def _unknown_operands(nodes: tuple[Node, ...], known: Known) -> list[str]:

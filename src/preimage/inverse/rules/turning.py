@@ -5,80 +5,95 @@ Two preimages below zero, none far below.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from preimage.functional.increasing import invert_increasing
-from preimage.functional.lambert_w import lambert_w
+from preimage.errors import NotInvertibleError
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
+from preimage.inverse.rules.affine import affine_of
+from preimage.inverse.rules.affine_inverse import source_range
+from preimage.inverse.rules.moments import moments
 from preimage.inverse.rules.range import within
+from preimage.inverse.rules.saturated import gaussian
+from preimage.inverse.solvers.branches import BranchedInverse
+from preimage.inverse.solvers.saturation import Saturation
+from preimage.inverse.turning_points import TurningPoint, turning_point
 
-Turning = Callable[[Site, Tensor], Tensor]
-
-SILU_LOWEST = -0.27846454276107376
-HARD_SWISH_LOWEST = -0.375
-
-
-def _upper(site: Site, y: Tensor, lowest: float, inverse: Turning) -> Solved:
-    """The preimage on the rising branch; the other one exists wherever y < 0, so those are not certain."""
-    possible = y.clamp_min(lowest)
-    x = inverse(site, possible)
-    doubtful = (y < 0).double().mean().item() if y.numel() else 0.0
-    return within(
-        x, y < lowest - 4 * torch.finfo(y.dtype).eps, y - possible, site.operation, exact=1 - doubtful
-    )
+EDGE = 1e-3
+"""How far below the lowest value of an activation its recovered values may lie."""
 
 
-@register_inverse("silu", guarantee=Guarantee.RIGHT)
-def silu(site: Site, y: Tensor) -> Solved:
-    """x = y + W_0(y e^-y), the preimage of y = x sigmoid(x) with x >= -1.2785."""
-    return _upper(site, y, SILU_LOWEST, lambda _, y: y + _w0_of_exponential(y))
+@register_inverse("silu", "gelu", "mish", "hardswish", guarantee=Guarantee.RIGHT)
+def alone(site: Site, y: Tensor) -> Solved:
+    """The more probable of the two preimages of y = phi(x); the rising branch where nothing is known of x.
+
+    With x normal around the prior mean, a preimage x_i has the density p(x_i) / |phi'(x_i)| given y. Values
+    with two preimages are not certain, whichever is taken.
+    """
+    point = _point(site)
+    possible = y.clamp_min(point.lowest)
+    ambiguous = point.is_ambiguous(possible)
+    x = point.upper(possible)
+    if bool(ambiguous.any()) and _is_informed(site):
+        lower = torch.where(ambiguous, point.lower(possible), x)
+        x = torch.where(ambiguous & _is_likelier(site, y, point, lower, x), lower, x)
+    doubtful = ambiguous.double().mean().item() if y.numel() else 0.0
+    outside = y < point.lowest - 4 * torch.finfo(y.dtype).eps
+    return within(x, outside, y - possible, site.operation, exact=1 - doubtful)
 
 
-def _w0_of_exponential(y: Tensor) -> Tensor:
-    """W_0(y e^-y), which vanishes in the limit of large y."""
-    return lambert_w(y * torch.exp(-y), 0)
+def _is_informed(site: Site) -> bool:
+    return site.context is not None and site.context.prior(site.source) is not None
 
 
-@register_inverse("hardswish", guarantee=Guarantee.RIGHT)
-def hard_swish(site: Site, y: Tensor) -> Solved:
-    """x = (sqrt(9 + 24 y) - 3) / 2 below 3 and x = y above."""
-    return _upper(site, y, HARD_SWISH_LOWEST, lambda _, y: torch.where(y > 3, y, _hard_swish_root(y)))
+def _is_likelier(site: Site, y: Tensor, point: TurningPoint, a: Tensor, b: Tensor) -> Tensor:
+    """Whether a is the more probable preimage of y than b."""
+    mean, spread = moments(site, y)
+
+    def log_density(x: Tensor) -> Tensor:
+        return -((x - mean) / spread).square() / 2 - point.slope(x).abs().clamp_min(1e-12).log()
+
+    return log_density(a) > log_density(b)
 
 
-def _hard_swish_root(y: Tensor) -> Tensor:
-    return ((9 + 24 * y).clamp_min(0).sqrt() - 3) / 2
+@register_inverse("preimage::turning", guarantee=Guarantee.CERTIFIED)
+def region(site: Site, y: Tensor) -> Solved:
+    """The input of an expanding affine map from its activated output, the branch of each output included."""
+    solution = prepared_branches(site)(y.detach())
+    exact = solution.exact.double().mean().item() if solution.exact.numel() else 1.0
+    trusted = site.noise == 0.0
+    return Solved(solution.x, None, solution.certificate, exact if trusted else 0.0)
 
 
-def _numerical(start: float) -> Turning:
-    """Inverse by safeguarded Newton steps on the branch right of the turning point."""
+def prepared_branches(site: Site) -> BranchedInverse:
+    """The solver of a region, factorised once for each state of the parameters."""
 
-    def inverse(site: Site, y: Tensor) -> Tensor:
-        def function(x: Tensor) -> Tensor:
-            return site.node.target(x, *site.operands[1:], **site.options)
+    def build() -> BranchedInverse:
+        affine = affine_of(site.graph, site.nodes[:-1])
+        known = None if site.context is None else site.context.prior(site.source)
+        prior = None if known is None else gaussian(known, affine.in_shape)
+        return BranchedInverse(affine, _point(site), Saturation(box=_box(site), prior=prior))
 
-        return invert_increasing(function, y, torch.full_like(y, start), y.clamp_min(0) + 4.0)
-
-    return inverse
-
-
-GELU_TURN, GELU_LOWEST = -0.7517915246935645, -0.1699712074799114
-GELU_TANH_TURN, GELU_TANH_LOWEST = -0.7524614220710748, -0.1700405012843448
-MISH_TURN, MISH_LOWEST = -1.1924312145154952, -0.3088434130172504
+    if site.context is None:
+        return build()
+    return site.context.prepared(("turning", site.source, site.node.name), site.context.versions, build)
 
 
-@register_inverse("gelu", guarantee=Guarantee.RIGHT)
-def gelu(site: Site, y: Tensor) -> Solved:
-    """The preimage of y = x Phi(x) with x >= -0.7518; no elementary form exists."""
-    approximate = site.options.get("approximate", "none") == "tanh"
-    turn, lowest = (GELU_TANH_TURN, GELU_TANH_LOWEST) if approximate else (GELU_TURN, GELU_LOWEST)
-    return _upper(site, y, lowest, _numerical(turn))
+def _box(site: Site) -> tuple[float, float] | None:
+    """The range of the activation that made the unknown value, None where it is unlimited."""
+    node = site.graph.by_name.get(site.source)
+    before = None if node is None else turning_point(node)
+    if before is not None:
+        return before.lowest - EDGE, float("inf")
+    low, high = source_range(site.graph, site.source)
+    return None if low == -float("inf") and high == float("inf") else (low, high)
 
 
-@register_inverse("mish", guarantee=Guarantee.RIGHT)
-def mish(site: Site, y: Tensor) -> Solved:
-    """The preimage of y = x tanh(softplus(x)) with x >= -1.1924; no elementary form exists."""
-    return _upper(site, y, MISH_LOWEST, _numerical(MISH_TURN))
+def _point(site: Site) -> TurningPoint:
+    point = turning_point(site.node)
+    if point is None:
+        raise NotInvertibleError(
+            f"{site.operation} has no registered turning point; see register_turning_point"
+        )
+    return point

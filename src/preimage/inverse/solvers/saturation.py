@@ -129,6 +129,8 @@ class SaturationInverse(ABC):
 
     route: ClassVar[str] = ""
     preference: ClassVar[int] = 0
+    exact_error: float = 1e-5
+    """Bound on the relative error up to which a position is called exact."""
 
     def __init__(self, affine: Affine, saturation: Saturation) -> None:
         self.affine, self.saturation = affine, saturation
@@ -144,6 +146,18 @@ class SaturationInverse(ABC):
 
     @abstractmethod
     def _determine(self, y: Tensor, start: Tensor | None) -> Determination: ...
+
+    def outnumbers(self, known: Tensor, margin: int = 2) -> Tensor:
+        """Where the known outputs outnumber the unknowns, so that a wrong one would contradict the others.
+
+        Args:
+            known: bool ``(N, *out_shape)``.
+            margin: by how many at least.
+
+        Returns:
+            ``(N,)``, or ``(N, *positions)`` where positions are solved one by one.
+        """
+        return known.flatten(1).sum(1) >= self.affine.in_size + margin
 
     def refresh(self) -> None:
         """Read the parameters again, whether or not they changed."""

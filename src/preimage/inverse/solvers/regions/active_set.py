@@ -42,7 +42,6 @@ class ActiveSetRegion(SaturationInverse):
     test with one sample: only a direction nearly orthogonal to the random start can fool it.
     """
 
-    exact_error = 1e-5
     rounds = 8
     iterations = 200
     safety = 4.0

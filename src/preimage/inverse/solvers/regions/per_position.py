@@ -34,7 +34,7 @@ class PerPosition(SaturationInverse):
     """
 
     route = "normal equations per position"
-    exact_error = 1e-5
+
     cutoff = 1e-5
 
     @classmethod
@@ -46,6 +46,11 @@ class PerPosition(SaturationInverse):
         self._windows = Windows(linear)
         self._matrix = self._windows.matrix
         self._offset = self._windows.outputs(offset[None])  # (groups, positions, rows)
+
+    def outnumbers(self, known: Tensor, margin: int = 2) -> Tensor:
+        """The same at every position, in all groups of channels."""
+        enough = self._windows.outputs(known).sum(2) >= self._matrix.shape[-1] + margin
+        return self._windows.per_position(enough.all(0), known.shape[0])
 
     def _determine(self, y: Tensor, start: Tensor | None) -> Determination:
         batch, rows = y.shape[0], self._windows.outputs(y)
