@@ -1,0 +1,416 @@
+"""Log-weights of surjections against numerical integration and exact probabilities."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.distributions import LogNormal, Normal
+
+from preimage import Chain
+from preimage.errors import DomainError, ShapeError
+from preimage.layers import (
+    AbsoluteValueSurjection,
+    Affine,
+    ArgmaxSurjection,
+    Ascending,
+    AugmentNoise,
+    ConditionalGaussianNoise,
+    Dequantisation,
+    Exp,
+    ExponentialNoise,
+    GaussianNoise,
+    GaussianUnitNoise,
+    HalfNormalNoise,
+    Logit,
+    MaxPoolSurjection,
+    PositiveNoise,
+    ReLUSurjection,
+    SliceNoise,
+    SortSurjection,
+    Surjection,
+    SurjectiveChain,
+    UniformUnitNoise,
+    UnitNoise,
+    VariationalUnitNoise,
+)
+
+
+class _Function(nn.Module):
+    """A conditioner with a formula."""
+
+    def __init__(self, function: object) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)  # pyright: ignore[reportCallIssue]
+
+
+def _generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _normal(y: Tensor, mean: float = 0.3) -> Tensor:
+    """Log-density of the base ``(N,)``."""
+    return Normal(mean, 1.0).log_prob(y).flatten(1).sum(1)
+
+
+def _log_prob(model: Surjection, x: Tensor) -> Tensor:
+    y, weight = model.forward_and_log_weight(x)
+    return _normal(y) + weight
+
+
+def _grid(low: float, high: float, count: int) -> tuple[Tensor, float]:
+    """All pairs of midpoints ``(count^2, 2)``, and the area of a cell."""
+    step = (high - low) / count
+    line = low + step * (torch.arange(count, dtype=torch.float64) + 0.5)
+    return torch.cartesian_prod(line, line), step * step
+
+
+# Inference surjections: densities that integrate to 1
+
+
+def test_absolute_value_has_a_density() -> None:
+    odds = _Function(lambda y: torch.sin(3 * y) - 0.5)
+    model = SurjectiveChain(AbsoluteValueSurjection(odds), Exp().inv)
+    t = torch.linspace(-14, 3.4, 40_001, dtype=torch.float64)  # log of |x|, where the density is smooth
+    x = torch.cat([-t.exp(), t.exp()])[:, None]
+    density = (_log_prob(model, x) + x.abs().log()[:, 0]).exp().view(2, -1)
+    total = torch.trapezoid(density, t).sum()
+    assert total.item() == pytest.approx(1.0, abs=1e-3)
+    draws, _ = model.inverse_and_log_weight(0.3 + torch.randn(20_000, 1, generator=_generator()).double())
+    share = torch.trapezoid(density[1], t)
+    assert (draws > 0).double().mean().item() == pytest.approx(share.item(), abs=0.02)
+
+
+def test_sorted_sets_have_an_exchangeable_density() -> None:
+    model = SurjectiveChain(SortSurjection(), Ascending(2))
+    x = torch.randn(50, 2, generator=_generator()).double()
+    low, gap = x.amin(1), (x[:, 0] - x[:, 1]).abs()
+    wanted = Normal(0.3, 1.0).log_prob(low) + LogNormal(0.3, 1.0).log_prob(gap) - math.log(2)
+    assert torch.allclose(_log_prob(model, x), wanted)
+    three = torch.randn(10, 3, generator=_generator()).double()
+    model = SurjectiveChain(SortSurjection(), Ascending(3))
+    wanted = _log_prob(model, three)
+    for order in ([0, 2, 1], [2, 1, 0], [1, 2, 0]):
+        assert torch.equal(_log_prob(model, three[:, order]), wanted)
+
+
+def test_sets_of_vectors_are_sorted_by_their_first_value() -> None:
+    x = torch.randn(4, 5, 3, 2, generator=_generator())
+    y, weight = SortSurjection().forward_and_log_weight(x)
+    assert (y[:, 1:, 0, 0] >= y[:, :-1, 0, 0]).all()
+    assert torch.equal(y.sum(1).sort()[0].round(decimals=4), x.sum(1).sort()[0].round(decimals=4))
+    assert torch.allclose(weight, torch.full((4,), -math.log(120.0)))
+    back, opposite = SortSurjection().inverse_and_log_weight(y, _generator(1))
+    assert torch.equal(SortSurjection()(back), y)
+    assert torch.equal(opposite, -weight)
+    assert not torch.equal(back, y)
+
+
+def test_every_order_is_drawn_equally_often() -> None:
+    y = torch.arange(3.0).expand(6000, 3)
+    draws = SortSurjection().inverse(y, _generator())
+    numbers = (draws * torch.tensor([9.0, 3.0, 1.0])).sum(1)
+    counts = torch.stack([(numbers == number).sum() for number in numbers.unique()])
+    assert len(counts) == 6
+    assert (counts - 1000).abs().max() < 150
+
+
+@pytest.mark.parametrize("kind", [ExponentialNoise, HalfNormalNoise])
+def test_max_pooling_has_a_density(kind: type[PositiveNoise]) -> None:
+    noise = kind(1, conditioner=_Function(lambda y: 0.3 * torch.cos(y)))
+    places = _Function(lambda y: torch.cat([y, -0.5 * y], dim=1))
+    model = MaxPoolSurjection(1, (2,), noise, places)
+    x, area = _grid(-12, 6, 1200)
+    total = _log_prob(model, x[:, None]).exp().sum() * area
+    assert total.item() == pytest.approx(1.0, abs=3e-3)
+
+
+@pytest.mark.parametrize(
+    ("factors", "sizes"), [((3,), (6,)), ((2, 2), (4, 6)), ((1, 3), (2, 3)), ((2, 1, 2), (2, 2, 4))]
+)
+def test_max_pooling_is_undone_by_drawing(factors: tuple[int, ...], sizes: tuple[int, ...]) -> None:
+    window = math.prod(factors)
+    pool = MaxPoolSurjection(2, factors, ExponentialNoise(2 * (window - 1)))
+    x = torch.randn(3, 2, *sizes, generator=_generator())
+    y, weight = pool.forward_and_log_weight(x)
+    wanted = [nn.functional.max_pool1d, nn.functional.max_pool2d, nn.functional.max_pool3d][len(sizes) - 1]
+    assert torch.equal(y, wanted(x, factors))
+    deficits = y.sum((1, *range(2, y.dim()))) * window - x.flatten(1).sum(1)
+    assert torch.allclose(weight, -y[0].numel() * math.log(window) - deficits, atol=1e-4)
+    drawn, opposite = pool.inverse_and_log_weight(y, _generator(1))
+    again, back = pool.forward_and_log_weight(drawn)
+    assert torch.equal(again, y)
+    assert torch.allclose(back, -opposite, atol=1e-4)
+
+
+def test_places_are_drawn_as_their_probabilities_say() -> None:
+    odds = torch.tensor([0.5, -1.0, 0.2])
+    places = _Function(lambda y: odds.view(1, 3, 1).expand(len(y), 3, y.shape[2]))
+    pool = MaxPoolSurjection(1, (3,), ExponentialNoise(2), places)
+    x = pool.inverse(torch.zeros(20_000, 1, 1), _generator())
+    counts = torch.bincount(x[:, 0].argmax(1), minlength=3) / 20_000
+    assert torch.allclose(counts, odds.softmax(0), atol=0.015)
+
+
+# Generative surjections: unbiased in the density, a bound in its logarithm
+
+
+def _check_bound(model: Surjection, x: Tensor, exact: Tensor, draws: int = 40_000) -> None:
+    """For single values x: the mean of p(y) e^w is P(x), and that of its logarithm no more than log P(x)."""
+    for value, log_wanted in zip(x, exact, strict=True):
+        y, weight = model.forward_and_log_weight(value.expand(draws, *value.shape), _generator(2))
+        log_prob = _normal(y) + weight
+        ratio = (log_prob - log_wanted).exp()
+        error = 4.5 * ratio.std() / draws**0.5
+        assert (ratio.mean() - 1).abs() <= error + 1e-6
+        bound = log_prob.mean() - 4.5 * log_prob.std() / draws**0.5
+        assert bound <= log_wanted + 1e-6
+
+
+@pytest.mark.parametrize("kind", [ExponentialNoise, HalfNormalNoise])
+def test_relu_bounds_the_censored_normal(kind: type[PositiveNoise]) -> None:
+    model = ReLUSurjection(kind(1, 1.5).double())
+    x = torch.tensor([[0.0], [0.7], [2.0]], dtype=torch.float64)
+    base = Normal(0.3, 1.0)
+    exact = torch.where(x > 0, base.log_prob(x), base.cdf(torch.zeros_like(x)).log())[:, 0]
+    _check_bound(model, x, exact)
+    y = model(x.expand(3, 1), _generator())
+    assert (y[0] < 0).all()
+    assert torch.equal(model.inverse(y), x)
+
+
+def test_relu_with_the_posterior_is_exact() -> None:
+    """For a half-normal latent below zero the best q is known: every draw then gives log p."""
+    model = ReLUSurjection(HalfNormalNoise(1).double())
+    y, weight = model.forward_and_log_weight(torch.zeros(100, 1, dtype=torch.float64), _generator())
+    assert torch.allclose(_normal(y, 0.0) + weight, torch.tensor(0.5, dtype=torch.float64).log())
+
+
+def test_absolute_value_backwards_is_exact_with_the_posterior() -> None:
+    """p(x) = p(y = x) + p(y = -x): the odds of the signs are the ratio of the two."""
+    base = Normal(0.3, 1.0)
+    odds = _Function(lambda x: base.log_prob(x) - base.log_prob(-x))
+    model = AbsoluteValueSurjection(odds).inv
+    assert model.likelihood == "bound"
+    x = torch.rand(200, 1, generator=_generator()).double() * 3
+    exact = torch.logaddexp(base.log_prob(x), base.log_prob(-x))[:, 0]
+    assert torch.allclose(_log_prob(model, x), exact)
+    _check_bound(AbsoluteValueSurjection().inv, x[:3], exact[:3])
+
+
+def _variational() -> VariationalUnitNoise:
+    bijection = Affine(1).double()
+    with torch.no_grad():
+        for parameter in bijection.parameters():
+            parameter.sub_(0.8)  # tails wider than those of the latent, so that the weights have a variance
+    return VariationalUnitNoise(bijection)
+
+
+UNIT = [UniformUnitNoise(), GaussianUnitNoise(0.3).double(), _variational()]
+
+
+@pytest.mark.shows("4-3")
+@pytest.mark.parametrize("noise", UNIT, ids=lambda noise: type(noise).__name__)
+@pytest.mark.parametrize("levels", [2, 5])
+def test_dequantisation_bounds_the_probability_of_a_bin(noise: UnitNoise, levels: int) -> None:
+    model = SurjectiveChain(Dequantisation(levels, noise), Logit())
+    x = torch.arange(levels, dtype=torch.float64)[:, None]
+    borders = torch.logit(torch.arange(levels + 1, dtype=torch.float64) / levels)
+    exact = Normal(0.3, 1.0).cdf(borders).diff().log()
+    assert exact.exp().sum().item() == pytest.approx(1.0)
+    _check_bound(model, x, exact)
+
+
+@pytest.mark.shows("4-3")
+@pytest.mark.parametrize("noise", UNIT, ids=lambda noise: type(noise).__name__)
+def test_unit_noise_is_a_density(noise: UnitNoise) -> None:
+    u = ((torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000)[:, None]
+    x = torch.zeros_like(u)
+    assert noise.log_prob(u, x).exp().mean().item() == pytest.approx(1.0, abs=1e-4)
+    drawn, log_prob = noise.sample_and_log_prob(x, _generator())
+    assert torch.allclose(noise.log_prob(drawn, x), log_prob, atol=1e-6)
+    empirical = torch.stack([(drawn < edge).double().mean() for edge in (0.25, 0.5, 0.75)])
+    cumulated = noise.log_prob(u, x).exp().cumsum(0)[[5000, 10_000, 15_000]] / 20_000
+    assert torch.allclose(empirical, cumulated, atol=0.02)
+    beyond = torch.tensor([[1.5], [-0.5]], dtype=torch.float64)
+    assert noise.log_prob(beyond, x[:2]).tolist() == [-math.inf, -math.inf]
+
+
+@pytest.mark.shows("4-3")
+def test_three_points_have_equal_masses() -> None:
+    """Uniform noise on data 1, 2, 5: a density of 1/3 on each bin gives each point its probability of 1/3."""
+    surjection = Dequantisation(8)
+    x = torch.tensor([[1.0], [2.0], [5.0]], dtype=torch.float64)
+    y, weight = surjection.forward_and_log_weight(x, _generator())
+    density = torch.where(torch.isin(torch.floor(8 * y), x), 8 / 3, 0.0)[:, 0]
+    assert torch.allclose(density.log() + weight, torch.tensor(1 / 3, dtype=torch.float64).log().expand(3))
+
+
+class _Edge(UnitNoise):
+    """Always the same u."""
+
+    def __init__(self, u: float) -> None:
+        super().__init__()
+        self.u = u
+
+    def sample_and_log_prob(
+        self, x: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        return torch.full_like(x, self.u), x.new_zeros(len(x))
+
+    def log_prob(self, u: Tensor, x: Tensor) -> Tensor:
+        return x.new_zeros(len(x))
+
+
+@pytest.mark.parametrize("levels", [2, 3, 10, 100, 255, 256, 65_536])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("u", [0.0, 1e-30, 0.5, 1.0])
+def test_rounding_brings_every_level_back(levels: int, dtype: torch.dtype, u: float) -> None:
+    """Also where (255 + u) / 256 rounds to 1."""
+    surjection = Dequantisation(levels, _Edge(u))
+    x = torch.arange(levels)[:, None]
+    y, weight = surjection.forward_and_log_weight(x.to(dtype))
+    assert (y < 1).all()
+    back, opposite = surjection.inverse_and_log_weight(y)
+    assert torch.equal(back, x.to(dtype))
+    assert torch.equal(weight, -opposite)
+
+
+def test_bytes_and_other_integers_are_taken() -> None:
+    x = torch.randint(0, 256, (2, 3, 4, 4), generator=_generator())
+    for values in (x.to(torch.uint8), x, x.float(), x.short()):
+        y, weight = Dequantisation().forward_and_log_weight(values, _generator())
+        assert y.dtype == torch.float32
+        assert torch.equal(Dequantisation().inverse(y), x.float())
+        assert torch.allclose(weight, torch.full((2,), -48 * math.log(256)))
+        Logit()(y)  # never on the border
+    with pytest.raises(DomainError):
+        Dequantisation()(torch.full((1, 1), 256.0))
+    with pytest.raises(DomainError):
+        Dequantisation()(torch.full((1, 1), 0.5))
+    with pytest.raises(DomainError, match=r"\[0, 1\)"):
+        Dequantisation().inverse(torch.ones(1, 1))
+    with pytest.raises(ShapeError, match="whole numbers"):
+        Dequantisation()(torch.ones(1, 1, dtype=torch.bool))
+    with pytest.raises(ValueError, match="levels"):
+        Dequantisation(1)
+    with pytest.raises(ValueError, match="deviation"):
+        GaussianUnitNoise(0.0)
+
+
+def test_argmax_bounds_the_probability_of_a_category() -> None:
+    """Two latents N(0.3, 1): either category has probability 1/2; with a shift of one of them another."""
+    noise = ConditionalGaussianNoise(2, _Function(lambda h: torch.cat([0.8 * h, 0.3 + 0 * h], dim=1)))
+    x = torch.tensor([[0], [1]])
+    _check_bound(ArgmaxSurjection(noise), x, torch.tensor([0.5, 0.5]).log())
+    shifted = SurjectiveChain(ArgmaxSurjection(noise), _shift(torch.tensor([0.7, -0.1])))
+    chance = Normal(0.0, 1.0).cdf(torch.tensor((0.3 - 0.7 - (0.3 + 0.1)) / math.sqrt(2)))
+    _check_bound(shifted, x, torch.stack([chance, 1 - chance]).log())
+
+
+def _shift(by: Tensor) -> Chain:
+    """y + by, for ``(N, 2, 1)``."""
+    layer = Affine(2)
+    with torch.no_grad():
+        for name, parameter in layer.named_parameters():
+            parameter.copy_(by if "shift" in name else torch.zeros_like(parameter))
+    return Chain(layer)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("deviation", [1e-6, 1.0, 1e6])
+def test_categories_come_back(dtype: torch.dtype, deviation: float) -> None:
+    surjection = ArgmaxSurjection(GaussianNoise(7, deviation).to(dtype))
+    x = torch.randint(0, 7, (50, 3, 4), generator=_generator())
+    y, weight = surjection.forward_and_log_weight(x, _generator())
+    assert y.shape == (50, 7, 3, 4)
+    back, opposite = surjection.inverse_and_log_weight(y)
+    assert torch.equal(back, x)
+    assert torch.isfinite(weight).all()
+    if deviation == 1.0:
+        assert torch.allclose(opposite, -weight, rtol=1e-3 if dtype == torch.float32 else 1e-9)
+
+
+def test_what_argmax_refuses() -> None:
+    surjection = ArgmaxSurjection(GaussianNoise(3))
+    with pytest.raises(ShapeError, match="whole numbers"):
+        surjection(torch.ones(2, 2))
+    with pytest.raises(DomainError, match="between 0 and 2"):
+        surjection(torch.tensor([[3]]))
+    with pytest.raises(ShapeError):
+        surjection.inverse(torch.ones(2, 4))
+
+
+# Views and the statement about the likelihood
+
+
+def test_swapped_views_and_chains_say_what_holds() -> None:
+    exact = [AbsoluteValueSurjection(), SortSurjection(), SliceNoise(1, GaussianNoise(1))]
+    bound = [Dequantisation(), ArgmaxSurjection(GaussianNoise(2)), AugmentNoise(1, GaussianNoise(1))]
+    for surjections, word, other in ((exact, "exact", "bound"), (bound, "bound", "exact")):
+        for surjection in surjections:
+            assert (surjection.likelihood, surjection.inv.likelihood) == (word, other)
+            assert surjection.inv.inv is surjection
+    chain = SurjectiveChain(Affine(2), AugmentNoise(2, GaussianNoise(1)), Affine(3))
+    assert chain.likelihood == "bound"
+    assert chain.inv.likelihood == "exact"
+    assert SurjectiveChain(*exact[:2], *bound[:1]).likelihood == "bound"
+    x = torch.ones(4, 2)
+    y, weight = chain.forward_and_log_weight(x, _generator())
+    back, opposite = chain.inv.forward_and_log_weight(y)
+    assert torch.allclose(back, x)
+    assert torch.allclose(opposite, -weight, atol=1e-5)
+
+
+def test_values_outside_are_refused() -> None:
+    with pytest.raises(DomainError):
+        AbsoluteValueSurjection().inverse(torch.tensor([[-1.0]]))
+    with pytest.raises(DomainError, match="sorted"):
+        SortSurjection().inverse(torch.tensor([[2.0, 1.0]]))
+    with pytest.raises(DomainError):
+        Ascending(2)(torch.tensor([[2.0, 1.0]]))
+    with pytest.raises(DomainError):
+        ReLUSurjection(ExponentialNoise(1))(torch.tensor([[-1.0]]))
+    with pytest.raises(ShapeError):
+        SortSurjection()(torch.ones(2))
+    with pytest.raises(ShapeError, match="2k"):
+        MaxPoolSurjection(1, (2,), ExponentialNoise(1))(torch.ones(1, 1, 3))
+    with pytest.raises(ValueError, match="2 channels"):
+        MaxPoolSurjection(2, (2,), ExponentialNoise(1))
+    with pytest.raises(ValueError, match="windows"):
+        MaxPoolSurjection(2, (1,), ExponentialNoise(1))
+    with pytest.raises(ValueError, match="scale"):
+        HalfNormalNoise(1, 0.0)
+
+
+@pytest.mark.parametrize("kind", [ExponentialNoise, HalfNormalNoise])
+def test_positive_noise_is_a_density(kind: type[PositiveNoise]) -> None:
+    noise = kind(1, 0.7).double()
+    e = (torch.arange(40_000, dtype=torch.float64)[:, None] + 0.5) * 2.5e-4
+    x = torch.zeros_like(e)
+    assert (noise.log_prob(e, x).exp().sum() * 2.5e-4).item() == pytest.approx(1.0, abs=1e-5)
+    drawn = noise.sample(x, _generator())
+    mean = (noise.log_prob(e, x).exp() * e[:, 0]).sum() * 2.5e-4
+    assert drawn.mean().item() == pytest.approx(mean.item(), rel=0.02)
+    assert noise.log_prob(-e[:1], x[:1]).item() == -math.inf
+
+
+def test_gradients_reach_every_parameter() -> None:
+    models = [
+        (ReLUSurjection(ExponentialNoise(2)), torch.zeros(3, 2)),
+        (Dequantisation(4, GaussianUnitNoise()), torch.ones(3, 2)),
+        (Dequantisation(4, VariationalUnitNoise(Affine(2))), torch.ones(3, 2)),
+        (ArgmaxSurjection(GaussianNoise(3)), torch.ones(3, 2, dtype=torch.long)),
+        (MaxPoolSurjection(1, 2, HalfNormalNoise(3)), torch.randn(3, 1, 4, 4)),
+        (AbsoluteValueSurjection(nn.Linear(2, 2)), torch.randn(3, 2)),
+    ]
+    for model, x in models:
+        y, weight = model.forward_and_log_weight(x, _generator())
+        (y.square().sum() + weight.sum()).backward()
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+            assert parameter.grad.any(), name
