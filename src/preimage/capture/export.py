@@ -113,16 +113,23 @@ def _explain(error: Exception) -> str:
     )
 
 
-def recapture(model: nn.Module, shapes: tuple[tuple[int, ...], ...], batch: int) -> Graph:
+def recapture(
+    model: nn.Module, shapes: tuple[tuple[int, ...], ...], batch: int, whole: tuple[bool, ...] = ()
+) -> Graph:
     """The graph of a model that came out of a file: captured again from shapes alone.
 
     Args:
         model: the network.
         shapes: event shapes of its inputs.
         batch: batch size of the example.
+        whole: which inputs hold whole numbers; none by default.
     """
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
-    return capture(model, tuple(torch.zeros(batch, *s, dtype=like.dtype, device=like.device) for s in shapes))
+    types = [torch.long if w else like.dtype for w in (whole or (False,) * len(shapes))]
+    examples = (
+        torch.zeros(batch, *s, dtype=t, device=like.device) for s, t in zip(shapes, types, strict=True)
+    )
+    return capture(model, tuple(examples))
 
 
 __all__ = ["capture", "refuse_training_mode"]

@@ -43,6 +43,7 @@ class Node:
         axis: the axis of the samples, 0 in most networks; None where no single axis holds them, or none is
             known to.
         sizes: the full shape on the example; empty where it was not recorded.
+        real: whether the value holds real numbers: no indices, no truth values, no complex numbers.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Node:
     source: str = ""
     axis: int | None = 0
     sizes: tuple[int, ...] = ()
+    real: bool = True
 
     @property
     def layout(self) -> Layout | None:
@@ -93,6 +95,7 @@ class Graph:
         tensors: reference name -> qualified name of a parameter or buffer.
         constants: reference name -> tensor that the network's code created itself.
         fixed_batch: the only batch size that the capture is valid for, or None when any will do.
+        whole: names of the inputs that hold whole numbers, such as the indices of an embedding.
     """
 
     nodes: tuple[Node, ...]
@@ -103,6 +106,7 @@ class Graph:
     tensors: Mapping[str, str] = field(default_factory=dict, repr=False)
     constants: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
     fixed_batch: int | None = None
+    whole: frozenset[str] = frozenset()
 
     @cached_property
     def by_name(self) -> dict[str, Node]:
@@ -148,6 +152,10 @@ class Graph:
         """Where the samples stand in a value, None where that is not known; inputs hold them on axis 0."""
         return self.by_name[name].layout if name in self.by_name else Layout()
 
+    def is_real(self, name: str) -> bool:
+        """Whether a value holds real numbers, between which a solver can search."""
+        return self.by_name[name].real if name in self.by_name else name not in self.whole
+
     def size(self, name: str) -> int:
         """Numbers per sample in a value."""
         return self.by_name[name].size if name in self.by_name else prod(self.shape(name))
@@ -189,7 +197,8 @@ class Graph:
         """Graphs are captured again when unpickled: operations of PyTorch cannot be stored."""
         from preimage.capture.export import recapture
 
-        return recapture, (self.module, self.input_shapes, self.fixed_batch or 1)
+        whole = tuple(name in self.whole for name in self.inputs)
+        return recapture, (self.module, self.input_shapes, self.fixed_batch or 1, whole)
 
     def __str__(self) -> str:
         return "\n".join(

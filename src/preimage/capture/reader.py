@@ -68,6 +68,7 @@ class _Reader:
             tensors=self.tensors,
             constants=self.constants,
             fixed_batch=self.fixed,
+            whole=frozenset(n.name for n in self.inputs if not n.meta["val"].is_floating_point()),
         )
 
     def _read_signature(self) -> None:
@@ -76,7 +77,7 @@ class _Reader:
             name = spec.arg.name
             if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER):
                 self.tensors[name] = str(spec.target)
-            elif spec.kind == InputKind.CONSTANT_TENSOR:
+            elif spec.kind in (InputKind.CONSTANT_TENSOR, InputKind.CUSTOM_OBJ):
                 self.constants[name] = cast(Tensor, self.program.constants[str(spec.target)])
             elif spec.kind == InputKind.USER_INPUT and name in placeholders:
                 self.inputs.append(placeholders[name])
@@ -220,7 +221,8 @@ class _Reader:
             return {"shape": (), "axis": None}
         shape, layout = self._event(value)
         axis, fold = (layout.axis, layout.fold) if layout else (None, 1)
-        return {"shape": shape, "axis": axis, "fold": fold, "sizes": _sizes(value)}
+        real = value.is_floating_point()
+        return {"shape": shape, "axis": axis, "fold": fold, "sizes": _sizes(value), "real": real}
 
     def _event(self, value: Tensor) -> tuple[tuple[int, ...], Layout | None]:
         sizes, layout = _sizes(value), symbolic_layout(value.shape)
@@ -243,8 +245,22 @@ def _sizes(value: Tensor) -> tuple[int, ...]:
     return tuple(operator.index(s.node.hint) if isinstance(s, SymInt) else int(s) for s in value.shape)
 
 
+CHANCE = frozenset(
+    {
+        "rand", "randn", "rand_like", "randn_like", "randint", "randint_like", "randperm", "bernoulli",
+        "normal", "multinomial", "uniform", "exponential", "poisson", "random", "normal_functional",
+    }
+)  # fmt: skip
+"""Operations whose result is drawn anew at every call."""
+
+
 def _refuse_chance(operation: str, args: tuple[Any, ...], node: fx.Node) -> None:
-    """Dropout that was called with training=True is no function of its input."""
+    """Dropout that was called with training=True is no function of its input, nor is anything drawn."""
+    if operation in CHANCE:
+        raise NotInvertibleError(
+            f"{node.name} draws random numbers ({operation}), so that the network has no fixed output; a"
+            " fixed network was wanted: draw them once and keep them in a buffer, or pass them as an input"
+        )
     if "dropout" in operation and len(args) > 2 and args[2] and args[1]:
         raise NotInvertibleError(
             f"{node.name} is dropout with training=True, whose output depends on chance; a fixed network was"

@@ -25,10 +25,10 @@ def check_example(example: object) -> tuple[Tensor, ...]:
             raise ShapeError(
                 f"the example has shape {tuple(value.shape)}; a batch of at least one was wanted"
             )
-        if not value.is_floating_point():
+        if value.is_complex():
             raise ShapeError(
-                f"the example holds {value.dtype}; floating point was wanted. Indices have no neighbours to"
-                " search among: invert the part of the network behind the embedding"
+                f"the example holds {value.dtype}; real numbers or indices were wanted: let the network take"
+                " torch.view_as_real(x)"
             )
     return tuple(value for value in examples if isinstance(value, Tensor))
 
@@ -42,7 +42,7 @@ def check_values(graph: Graph, model: nn.Module, values: dict[str, Tensor]) -> N
     """
     parameter = next((p for p in model.parameters() if p.is_floating_point()), None)
     for name, value in values.items():
-        check_value(name, value, _sizes(graph, name), parameter)
+        check_value(name, value, _sizes(graph, name), parameter, whole=not graph.is_real(name))
         check_batch(graph, name, value)
 
 
@@ -63,7 +63,9 @@ def check_batch(graph: Graph, name: str, value: Tensor) -> None:
     )
 
 
-def check_value(name: str, value: object, sizes: Sizes, parameter: Tensor | None) -> None:
+def check_value(
+    name: str, value: object, sizes: Sizes, parameter: Tensor | None, *, whole: bool = False
+) -> None:
     """One tensor against its shape, with words for the free axis, and the network's own dtype and device."""
     wanted = ", ".join(map(str, sizes))
     if not isinstance(value, Tensor):
@@ -74,6 +76,8 @@ def check_value(name: str, value: object, sizes: Sizes, parameter: Tensor | None
         raise ShapeError(f"{name}: got shape {tuple(value.shape)}; ({wanted}) was wanted")
     if value.numel() == 0 and 0 in value.shape[:1]:
         raise ShapeError(f"{name}: got an empty batch; at least one sample was wanted")
+    if whole and not value.is_floating_point():
+        return
     if not value.is_floating_point():
         raise ShapeError(f"{name}: got {value.dtype}; floating point was wanted: write y.float()")
     if parameter is not None and value.dtype != parameter.dtype:

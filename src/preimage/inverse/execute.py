@@ -72,14 +72,31 @@ class _Run:
 
     def outcome(self) -> Outcome:
         for position, step in enumerate(self.plan.steps):
-            if isinstance(step, Compute):
-                self._compute(step)
-                continue
-            self._invert(step)
-            if self._should_merge(step, position):
-                self._solve_the_rest(step)
+            self._take(step)
+            if isinstance(step, Region) and self._should_merge(step, position):
+                source = self._first_real(position)
+                self._solve_the_rest(step, source)
+                for late in self._after(source):
+                    self._take(late)
                 return Outcome(self.values, None, self._evidence(), 0.0, self.steps)
         return Outcome(self.values, self._log_det(), self._evidence(), self._exact(), self.steps)
+
+    def _take(self, step: Compute | Region) -> None:
+        if isinstance(step, Compute):
+            self._compute(step)
+        else:
+            self._invert(step)
+
+    def _first_real(self, position: int) -> str:
+        """The value nearest to the input that a solver can look for: behind an embedding, its result."""
+        rest = [step for step in self.plan.steps[position:] if isinstance(step, Region)]
+        return next(r.source for r in reversed(rest) if self.graph.is_real(r.source))
+
+    def _after(self, source: str) -> tuple[Compute | Region, ...]:
+        """The steps of the plan that follow the one that finds a value."""
+        steps = self.plan.steps
+        places = [i for i, s in enumerate(steps) if isinstance(s, Region) and s.source == source]
+        return steps[places[-1] + 1 :] if places else ()
 
     def _compute(self, step: Compute) -> None:
         self.values[step.name] = evaluate(self.graph, self.values, [step.name])[step.name]
@@ -98,10 +115,10 @@ class _Run:
         stays_right = all(r.guarantee in SURJECTIVE for r in rest)
         return self.noise[region.source] > 0.0 and not stays_right and len(self.plan.wanted) == 1
 
-    def _solve_the_rest(self, lossy: Region) -> None:
+    def _solve_the_rest(self, lossy: Region, source: str) -> None:
         gate = len(lossy.targets) == 1 and self._is_gate(lossy.targets[0])
         targets = lossy.targets if gate else self.plan.known
-        region = whole(self.graph, self.plan.wanted[0], targets)
+        region = whole(self.graph, source, targets)
         trusted = {name: self.values[name] for name in (*self.plan.known, *targets)}
         solved = solve_region(self.graph, region, trusted, UNTRUSTED, self.context)
         self.values[region.source] = solved.x

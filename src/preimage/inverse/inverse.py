@@ -132,12 +132,21 @@ class Inverse(nn.Module):
             x and the certificate: its residual is |f(x) - y| / |y| from one forward pass.
         """
         if self.plan(tap).is_joint:
+            self._refuse_whole(tap)
             zeros = tuple(torch.zeros_like(x) for x in self._like(y))
             return self.solve(y, tap, start=zeros)
         outcome = self.run_plan(y, tap)
         x = tuple(outcome.values[name] for name in self.graph.inputs)
         found = bare(x)
         return found, self._certify(found, y, tap, outcome.certificate)
+
+    def _refuse_whole(self, tap: str | TapLike | None) -> None:
+        if self.graph.whole:
+            raise NotInvertibleError(
+                f"from {tap or 'the output'} no step leads back to {sorted(self.graph.whole)}, which hold"
+                " whole numbers, and those cannot be searched for: start from the value behind an embedding,"
+                " or invert the part of the network after them"
+            )
 
     def run_plan(self, y: Values, tap: str | TapLike | None = None) -> Outcome:
         """The data-free chain with everything it found on the way, for those who want to look inside."""
@@ -200,6 +209,8 @@ class Inverse(nn.Module):
             >>> certificate.ok
             True
         """
+        if self.graph.whole:
+            return self.data_free(y, tap)  # between whole numbers there is nothing to refine
         known = self._known(y, tap)
         check_values(self.graph, self.network, known)
         label = self._label(tap)

@@ -91,6 +91,8 @@ def example_inputs(graph: Graph, network: nn.Module, samples: int = 4) -> tuple[
     generator = torch.Generator().manual_seed(0)  # of its own: the user's random state is left alone
     rows = graph.fixed_batch or samples
     return tuple(
-        torch.randn(rows, *shape, generator=generator, dtype=torch.float64).to(like)
-        for shape in graph.input_shapes
+        torch.zeros(rows, *shape, dtype=torch.long, device=like.device)
+        if name in graph.whole
+        else torch.randn(rows, *shape, generator=generator, dtype=torch.float64).to(like)
+        for name, shape in zip(graph.inputs, graph.input_shapes, strict=True)
     )

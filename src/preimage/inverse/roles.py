@@ -119,7 +119,8 @@ def affine_role(graph: Graph, node: Node) -> AffineRole | None:
 
 def _is_alike(graph: Graph, node: Node) -> bool:
     """Whether every sample, and every entry folded into axis 0, goes through the same map."""
-    if not same_rows(graph, node.name, node.inputs[0]):
+    real = graph.is_real(node.name) and graph.is_real(node.inputs[0])
+    if not real or not same_rows(graph, node.name, node.inputs[0]):
         return False
     if node.operation in CONSTANT_OPERAND:
         return all(_broadcasts(graph, a, len(node.shape)) for a in node.args[:2])

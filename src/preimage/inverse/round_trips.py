@@ -35,11 +35,15 @@ def round_trips(inverse: Inverse, example: tuple[Tensor, ...]) -> tuple[RoundTri
     trip = RoundTrips(
         tap=", ".join(graph.outputs),
         mode="data-free",
-        there_and_back=relative_residual(flat(several(answer)), flat(x)).median().item(),
+        there_and_back=relative_residual(_numbers(several(answer)), _numbers(x)).median().item(),
         back_and_there=certificate.residual.median().item(),
         converged=certificate.converged.double().mean().item(),
     )
     return (trip,)
+
+
+def _numbers(values: tuple[Tensor, ...]) -> Tensor:
+    return flat(v if v.is_floating_point() else v.double() for v in values)
 
 
 def _is_varied(example: tuple[Tensor, ...]) -> bool:
