@@ -61,6 +61,9 @@ from preimage.layers.coupling.partition import MaskPartition as MaskPartition
 from preimage.layers.coupling.partition import Partition as Partition
 from preimage.layers.coupling.partition import SlicePartition as SlicePartition
 from preimage.layers.coupling.reversible_residual import ReversibleResidual as ReversibleResidual
+from preimage.layers.coupling.set_conditioner import DeepSet as DeepSet
+from preimage.layers.coupling.set_conditioner import SetTransformer as SetTransformer
+from preimage.layers.coupling.set_coupling import SetCoupling as SetCoupling
 from preimage.layers.coupling.tuple_coupling import TupleCoupling as TupleCoupling
 from preimage.layers.elementwise.affine import Affine as Affine
 from preimage.layers.elementwise.amplitude_phase import AmplitudePhase as AmplitudePhase
@@ -118,6 +121,7 @@ from preimage.layers.linear.orthogonal import Orthogonal as Orthogonal
 from preimage.layers.linear.permutation import Permutation as Permutation
 from preimage.layers.linear.pseudo_inverse_linear import PseudoInverseLinear as PseudoInverseLinear
 from preimage.layers.linear.qr_linear import QRLinear as QRLinear
+from preimage.layers.linear.set_linear import SetLinear as SetLinear
 from preimage.layers.linear.shared_bias import SharedBias as SharedBias
 from preimage.layers.linear.skew_orthogonal import CayleyOrthogonal as CayleyOrthogonal
 from preimage.layers.linear.skew_orthogonal import ExponentialOrthogonal as ExponentialOrthogonal
