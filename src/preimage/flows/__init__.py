@@ -20,6 +20,7 @@ from preimage.flows.export import frozen as frozen
 from preimage.flows.files import load as load
 from preimage.flows.files import save as save
 from preimage.flows.flow import Flow as Flow
+from preimage.flows.levels import ClampedDequantisation as ClampedDequantisation
 from preimage.flows.presets import glow as glow
 from preimage.flows.presets import iaf as iaf
 from preimage.flows.presets import maf as maf

@@ -13,10 +13,12 @@ from preimage import checks
 from preimage.bijection import Bijection
 from preimage.certificate import Certificate, OnError
 from preimage.checks import Context, as_tuple, unpack
-from preimage.domains import Domain
-from preimage.errors import NotInvertibleError, ShapeError
+from preimage.errors import NotInvertibleError
 from preimage.flows.bases.base import Base
 from preimage.flows.distribution import FlowDistribution
+from preimage.flows.shapes import check_fit, repeated, sample_rows
+from preimage.layers import Surjection
+from preimage.layers.surjection.surjection import Likelihood
 from preimage.training import FitSettings, History, fit
 from preimage.training.batches import Batch
 from preimage.training.history import Listener, Record
@@ -39,6 +41,8 @@ class Flow(nn.Module):
         bijection: the map f from data to latents.
         base: the distribution of the latents; its shape must fit the codomain of f.
         embedding: module applied to the context first, for example a network that summarises a picture.
+        surjection: map from the data as they are to what the bijection takes, such as
+            :class:`~preimage.layers.Dequantisation` for pictures of bytes; its log-weight is added.
 
     Raises:
         ShapeError: the latents of the bijection do not fit the base.
@@ -54,14 +58,26 @@ class Flow(nn.Module):
         (torch.Size([3]), torch.Size([5, 2]))
     """
 
-    def __init__(self, bijection: Bijection, base: Base, embedding: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        bijection: Bijection,
+        base: Base,
+        embedding: nn.Module | None = None,
+        surjection: Surjection | None = None,
+    ) -> None:
         super().__init__()
-        _check_fit(bijection, base)
+        check_fit(bijection, base)
         self.bijection = bijection
         self.base = base
         self.embedding = embedding
+        self.surjection = surjection
         self.history = History()
         self.recipe: Recipe | None = None
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """``"exact"``, or ``"bound"`` where ``log_prob`` is random and a bound from below on average."""
+        return "exact" if self.surjection is None else self.surjection.likelihood
 
     def forward(self, x: Any, context: Any = None) -> Tensor:
         """The log-density of every row ``(N,)``, as :meth:`log_prob`."""
@@ -86,23 +102,28 @@ class Flow(nn.Module):
     def encode_and_log_prob(self, x: Any, context: Any = None) -> tuple[Any, Tensor]:
         """The latents and the log-density ``(N,)`` in one pass."""
         context = self._embed(context, as_tuple(x)[0].shape[0])
+        x, weight = _lifted(self.surjection, x)
         z, log_det = self.bijection.forward_and_log_det(x, _for(self.bijection, context))
-        return self.base.named(z), self.base.log_prob(z, _for(self.base, context)) + log_det
+        return self.base.named(z), self.base.log_prob(z, _for(self.base, context)) + log_det + weight
 
     def encode(self, x: Any, context: Any = None) -> Any:
         """The latents of data: one tensor, or a named tuple of them for multi-scale flows."""
         context = self._embed(context, as_tuple(x)[0].shape[0])
+        x, _ = _lifted(self.surjection, x)
         return self.base.named(self.bijection(x, _for(self.bijection, context)))
 
     def decode(self, z: Any, context: Any = None) -> Any:
         """The data ``(N, *event)`` of latents, the inverse of :meth:`encode`."""
         context = self._embed(context, as_tuple(z)[0].shape[0])
-        return self.bijection.inverse(_plain(z), _for(self.bijection, context))
+        x = self.bijection.inverse(_plain(z), _for(self.bijection, context))
+        return x if self.surjection is None else self.surjection.inverse(x)
 
     def certified_decode(
         self, z: Any, context: Any = None, *, tolerance: float | None = None, on_error: OnError = "raise"
     ) -> tuple[Any, Certificate]:
-        """The data of latents with the evidence, see :meth:`preimage.Bijection.certified_inverse`."""
+        """What the bijection takes for latents, with the evidence, see
+        :meth:`preimage.Bijection.certified_inverse`.
+        """
         context = self._embed(context, as_tuple(z)[0].shape[0])
         wanted = _for(self.bijection, context)
         return self.bijection.certified_inverse(_plain(z), wanted, tolerance=tolerance, on_error=on_error)
@@ -163,17 +184,18 @@ class Flow(nn.Module):
         Args:
             temperature: positive factor on the deviations of the latents; 0.7 gives cleaner pictures.
         """
-        return Flow(self.bijection, self.base.tempered(temperature), self.embedding)
+        return Flow(self.bijection, self.base.tempered(temperature), self.embedding, self.surjection)
 
     def truncated(self, bound: float) -> Flow:
         """The flow with latents within ``bound`` standard deviations; parameters are shared."""
-        return Flow(self.bijection, self.base.truncated(bound), self.embedding)
+        return Flow(self.bijection, self.base.truncated(bound), self.embedding, self.surjection)
 
     def bits_per_dim(self, x: Any, context: Any = None) -> Tensor:
         r"""Bits per number of the data, :math:`-\log_2 p(x) / D`, ``(N,)``.
 
-        For data on a grid of width w (256 grey levels in [0, 1]: w = 1/256) subtract :math:`\log_2 w` for
-        bits per dimension of the discrete data.
+        With :class:`~preimage.layers.Dequantisation` in the flow these are bits of the discrete data, bounded
+        from above. Without, data on a grid of width w (256 grey levels in [0, 1]: w = 1/256) need
+        :math:`-\log_2 w` more.
         """
         numbers = sum(part[0].numel() for part in as_tuple(x))
         return -self.log_prob(x, context) / (math.log(2) * numbers)
@@ -225,11 +247,14 @@ class Flow(nn.Module):
     def _draw(
         self, base: Base, count: int, context: Any, generator: torch.Generator | None
     ) -> tuple[Any, Tensor]:
-        rows, lead = _rows(count, context)
-        context = self._embed(_repeated(context, count), rows)
+        rows, lead = sample_rows(count, context)
+        context = self._embed(repeated(context, count), rows)
         z = base.draw(rows, _for(base, context), generator)
         x, log_det = self.bijection.inverse_and_log_det(z, _for(self.bijection, context))
-        log_prob = base.log_prob(z, _for(base, context)) - log_det
+        x, weight = (
+            (x, 0.0) if self.surjection is None else self.surjection.inverse_and_log_weight(x, generator)
+        )
+        log_prob = base.log_prob(z, _for(base, context)) - log_det - weight
         return unpack(part.reshape(*lead, *part.shape[1:]) for part in as_tuple(x)), log_prob.reshape(lead)
 
     def _embed(self, context: Any, rows: int) -> Any:
@@ -248,35 +273,10 @@ def _for(part: Bijection | Base, context: Context) -> Context:
     return None if part.context_domain is None else context
 
 
+def _lifted(surjection: Surjection | None, x: Any) -> tuple[Any, Tensor | float]:
+    return (x, 0.0) if surjection is None else surjection.forward_and_log_weight(x)
+
+
 def _plain(z: Any) -> Any:
     """A named tuple as the plain tuple that bijections take."""
     return tuple(z) if isinstance(z, tuple) else z
-
-
-def _rows(count: int, context: Any) -> tuple[int, tuple[int, ...]]:
-    if not isinstance(count, int) or count < 0:
-        raise ValueError(f"Flow.sample: count is {count!r}, wanted a number of samples, such as 64")
-    if context is None:
-        return count, (count,)
-    batch = as_tuple(context)[0].shape[0]
-    return count * batch, (count, batch)
-
-
-def _repeated(context: Any, count: int) -> Any:
-    """Every row of the context once for every sample, samples first."""
-    if context is None:
-        return None
-    return unpack(c.expand(count, *c.shape).reshape(-1, *c.shape[1:]) for c in as_tuple(context))
-
-
-def _check_fit(bijection: Bijection, base: Base) -> None:
-    latents, drawn = as_tuple(bijection.codomain), as_tuple(base.domain)
-    sizes = [[size or 1 for size in domain.fixed] for domain in drawn]
-    fits = len(latents) == len(drawn) and all(map(Domain.fits, latents, sizes))
-    if not fits:
-        gives = ", ".join(domain.describe_shape() for domain in latents)
-        wants = ", ".join(domain.describe_shape() for domain in drawn)
-        raise ShapeError(
-            f"Flow: the bijection gives latents {gives}, but the base has {wants}; give the base the event"
-            " shape of the latents, and Joint for several"
-        )

@@ -8,6 +8,7 @@ from preimage.bijection import Bijection, Chain
 from preimage.domains import Reals
 from preimage.flows.bases import Base, Joint, Normal
 from preimage.flows.flow import Flow
+from preimage.flows.levels import ClampedDequantisation
 from preimage.flows.presets.parts import (
     alternating,
     check_sizes,
@@ -36,6 +37,7 @@ def glow(
     levels: int = 3,
     steps: int = 8,
     hidden_features: Sequence[int] = (128, 128),
+    grey_levels: int = 0,
     memory: str = "autograd",
 ) -> Flow:
     r"""Glow: normalisation, a learnable rotation of the channels and an affine coupling, again and again.
@@ -52,6 +54,8 @@ def glow(
         levels: number of levels L for signals and pictures; vectors have one.
         steps: steps of flow K at every level.
         hidden_features: widths of the networks.
+        grey_levels: number of levels of data that are whole numbers, 256 for bytes, which are then
+            dequantised inside the density; 0 for data that are real numbers.
         memory: ``"autograd"``, or ``"reversible"`` for memory that does not grow with the depth.
 
     Returns:
@@ -72,9 +76,13 @@ def glow(
     shape = (event_shape,) if isinstance(event_shape, int) else tuple(event_shape)
     widths = list(hidden_features)
     if len(shape) == 1:
-        return _vectors(shape[0], steps, widths, context, memory)
-    _check_space(shape, levels)
-    return _multi_scale(shape, levels, steps, widths, context, memory)
+        flow = _vectors(shape[0], steps, widths, context, memory)
+    else:
+        _check_space(shape, levels)
+        flow = _multi_scale(shape, levels, steps, widths, context, memory)
+    if grey_levels:
+        flow.surjection = ClampedDequantisation(grey_levels)
+    return flow
 
 
 def _vectors(features: int, steps: int, widths: list[int], context: int, memory: str) -> Flow:
