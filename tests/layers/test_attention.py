@@ -14,6 +14,7 @@ from preimage.layers import (
     Autoregressive,
     CausalTransformer,
     InvertibleAttention,
+    Orthogonal,
     PositionPartition,
     ShiftScaleMap,
     TransformerNet,
@@ -270,6 +271,16 @@ def test_jet_takes_turns() -> None:
     kinds = [isinstance(layer.partition, PositionPartition) for layer in couplings]
     assert kinds == [False, False, True] * 2
     assert torch.equal(couplings[2].partition.kept, couplings[5].partition.moving)
+
+
+def test_jet_with_learnt_rotations() -> None:
+    flow = jet((1, 4, 4), patch=2, couplings=3, **SMALL, mixing=Orthogonal)
+    assert [type(layer).__name__ for layer in list(flow)[1:-1]] == ["Orthogonal", "Coupling"] * 2 + [
+        "Coupling"
+    ]
+    x = torch.randn(3, 1, 4, 4).double()
+    moved(flow, 0.2)
+    torch.testing.assert_close(flow.inverse(flow(x)), x)
 
 
 def test_an_odd_number_of_patches_leaves_channel_couplings() -> None:

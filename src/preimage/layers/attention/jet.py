@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
-from preimage.bijection import Chain, ChainRunner
+from preimage.bijection import Bijection, Chain, ChainRunner
 from preimage.domains import Reals
 from preimage.layers.attention.patches import patch_shape, with_patches
 from preimage.layers.attention.position_partition import PositionPartition
@@ -131,6 +131,7 @@ def jet(
     depth: int = 1,
     heads: int = 4,
     context: int = 0,
+    mixing: Callable[[int], Bijection] | None = None,
     memory: str | ChainRunner = "autograd",
 ) -> Chain:
     r"""Jet: pictures cut into patches, and couplings with vision transformers, all at one resolution.
@@ -148,6 +149,8 @@ def jet(
         couplings: number of couplings.
         width, depth, heads: those of each transformer, see :class:`~preimage.layers.TransformerNet`.
         context: size of a context vector ``(N, context)``; 0 for none.
+        mixing: makes a map of so many channels that goes before every coupling between channels, such as
+            :class:`~preimage.layers.Orthogonal` for a learnt rotation; None for random fixed halves alone.
         memory: what training keeps, as for :class:`~preimage.Chain`: with ``"reversible"`` it does not grow
             with the number of couplings.
 
@@ -170,9 +173,10 @@ def jet(
     even = math.prod(inside[1:]) % 2 == 0
     kinds = itertools.cycle(("channels", "channels", "positions") if even else ("channels",))
     field = chequered(inside[1:])
-    layers: list[Coupling] = []
+    layers: list[Bijection] = []
     for kind in itertools.islice(kinds, couplings):
         if kind == "channels":
+            layers += [] if mixing is None else [mixing(inside[0])]
             layers.append(channel_transformer_coupling(inside, **settings))
         else:
             layers.append(position_transformer_coupling(inside, field, **settings))
