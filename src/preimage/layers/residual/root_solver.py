@@ -153,19 +153,37 @@ class _AtRoot(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _, x, ctx.function, ctx.rate, ctx.solver = inputs
-        ctx.save_for_backward(x)
+        gap, x, ctx.function, ctx.rate, ctx.solver = inputs
+        ctx.save_for_backward(gap, x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        (x,) = ctx.saved_tensors
+        gap, x = ctx.saved_tensors
         (gradient,) = gradients
-        if torch.is_grad_enabled() and gradient.requires_grad:
-            raise NotImplementedError(
-                "AndersonSolver gives first derivatives only; write solver=NewtonSolver() for higher ones"
-            )
         with torch.no_grad():
             pull = torch.func.vjp(ctx.function, x)[1]
             found = ctx.solver.search(lambda v: pull(v)[0], gradient, ctx.rate)
         solved = torch.where(found.converged[:, None], found.x, torch.full_like(found.x, torch.nan))
+        if torch.is_grad_enabled():
+            solved = _FirstOnly.apply(solved, gap)
         return solved, None, None, None, None
+
+
+class _FirstOnly(torch.autograd.Function):
+    """A derivative that must not be differentiated again, although it depends on what led to it."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(derivative: Tensor, origin: Tensor) -> Tensor:
+        return derivative.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        raise NotImplementedError(
+            "AndersonSolver gives first derivatives only; write solver=NewtonSolver() for higher ones"
+        )
