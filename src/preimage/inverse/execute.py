@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -19,7 +19,11 @@ from preimage.inverse.packing import stacked
 from preimage.inverse.plan import Compute, Plan
 from preimage.inverse.region import Region
 from preimage.inverse.registry import Site, Solved
+from preimage.inverse.roles import is_structural
 from preimage.inverse.search import whole
+
+WHEREVER = frozenset({"residual", "opaque", "assemble", "module"})
+"""Kinds of regions whose rules see values as the network holds them."""
 
 UNTRUSTED = 0.1
 """Relative error that is assumed of a value that a lossy step has guessed."""
@@ -156,8 +160,12 @@ def solve_region(
     """
     if region.kind == "gather":
         return Solved([values[name] for name in region.targets])  # type: ignore[arg-type]
-    site = _site(graph, region, values, noise, context)
-    return per_sample(region.rule.solve(site, _target(graph, region, values)), samples_of(graph, values))
+    site, y = _site(graph, region, values, noise, context), _target(graph, region, values)
+    layout = graph.layout(region.source)
+    if layout is None or layout.axis == 0 or region.kind in WHEREVER or is_structural(region.kind):
+        return per_sample(region.rule.solve(site, y), samples_of(graph, values))
+    solved = region.rule.solve(site, site.to_samples(site.target, y))
+    return replace(solved, x=site.from_samples(site.source, solved.x))
 
 
 def _site(

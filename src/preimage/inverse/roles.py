@@ -97,6 +97,26 @@ def is_selection(graph: Graph, node: Node) -> bool:
     return node.operation in _SELECTIONS and affine_role(graph, node) is not None
 
 
+LAST_AXIS = frozenset(
+    {
+        "linear", "layer_norm", "rms_norm", "add", "sub", "rsub", "mul", "div", "neg", "relu", "relu6",
+        "hardtanh", "clamp", "clamp_min", "clamp_max", "hardswish", "hardsigmoid", "silu", "gelu", "mish",
+        "elu", "selu", "celu", "leaky_relu", "softplus", "sigmoid", "tanh", "softsign", "log_sigmoid", "exp", "log",
+    }
+)  # fmt: skip
+"""Operations on single numbers or on the last axis, for which it does not matter where the samples stand."""
+
+
+def is_alike(graph: Graph, node: Node) -> bool:
+    """Whether a node maps every sample by itself: by rows, or along the last axis of any values."""
+    if same_rows(graph, node.name, *node.inputs):
+        return True
+    layouts = {graph.layout(name) for name in (node.name, *node.inputs)}
+    layout = layouts.pop()
+    single = not layouts and layout is not None and layout.fold == 1 and len(node.inputs) == 1
+    return single and node.operation in LAST_AXIS and layout.axis < len(node.shape)
+
+
 def same_rows(graph: Graph, *names: str) -> bool:
     """Whether axis 0 of all values holds the samples, with the same number of entries each."""
     layouts = {graph.layout(name) for name in names}
@@ -120,8 +140,10 @@ def affine_role(graph: Graph, node: Node) -> AffineRole | None:
 def _is_alike(graph: Graph, node: Node) -> bool:
     """Whether every sample, and every entry folded into axis 0, goes through the same map."""
     real = graph.is_real(node.name) and graph.is_real(node.inputs[0])
-    if not real or not same_rows(graph, node.name, node.inputs[0]):
+    if not real or not is_alike(graph, node):
         return False
+    if node.operation in CONSTANT_OPERAND and node.axis:
+        return all(_broadcasts(graph, a, 1) for a in node.args[:2])
     if node.operation in CONSTANT_OPERAND:
         return all(_broadcasts(graph, a, len(node.shape)) for a in node.args[:2])
     return node.fold == 1 or node.operation in ROW_BY_ROW
@@ -132,7 +154,8 @@ def _broadcasts(graph: Graph, operand: object, dimensions: int) -> bool:
     if not isinstance(operand, Reference) or graph.is_data(operand.name):
         return True
     sizes = graph.constant_sizes(operand.name)
-    return len(sizes) <= dimensions or (len(sizes) == dimensions + 1 and sizes[0] == 1)
+    rest = len(sizes) - dimensions
+    return rest <= 0 or (rest == 1 and sizes[0] == 1)
 
 
 def saturation_bounds(node: Node) -> tuple[float, float] | None:

@@ -16,6 +16,7 @@ from preimage.inverse.registry import Rule, module_rule, operation_rule
 from preimage.inverse.roles import (
     Role,
     affine_role,
+    is_alike,
     is_selection,
     is_structural,
     same_rows,
@@ -69,7 +70,7 @@ def module_exits(graph: Graph) -> tuple[str, ...]:
 def affine_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
     """Padding, one mixing operation, norm and activation, inverted as one."""
     node = graph.by_name[value]
-    saturated = saturation_bounds(node) is not None and same_rows(graph, value, *node.inputs)
+    saturated = saturation_bounds(node) is not None and is_alike(graph, node)
     last = graph.by_name.get(node.inputs[0]) if saturated else node
     chain = affine_chain(graph, last, known, joined=saturated) if last else ()
     if not chain or chain[0].inputs[0] in known:
@@ -86,7 +87,7 @@ def affine_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
 def turning_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
     """An affine map that makes more numbers than it reads, with the activation of two branches behind it."""
     node, rule = graph.by_name[value], operation_rule("preimage::turning")
-    if rule is None or turning_point(node) is None or not same_rows(graph, value, *node.inputs):
+    if rule is None or turning_point(node) is None or not is_alike(graph, node):
         return
     chain = affine_chain(graph, graph.by_name.get(node.inputs[0]), known, joined=True)
     if chain and chain[0].inputs[0] not in known and node.size > graph.size(chain[0].inputs[0]):
@@ -153,7 +154,7 @@ def _is_separate(graph: Graph, node: Node, source: str) -> bool:
         return graph.layout(source) is not None and graph.layout(node.name) is not None
     if not graph.is_real(node.name) or not (graph.is_real(source) or node.operation == "embedding"):
         return False
-    return same_rows(graph, node.name, *node.inputs)
+    return is_alike(graph, node)
 
 
 def gathered(graph: Graph, name: str, known: Known) -> Iterator[Region]:
