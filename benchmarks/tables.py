@@ -188,6 +188,75 @@ def reversible() -> str:
     )
 
 
+def splines() -> str:
+    found = read("spline_extremes")
+    unit = found["table"]["preimage rational quadratic"]
+
+    def cell(entry: dict) -> str:
+        if entry["raised"]:
+            return entry["raised"]
+        return f"{entry['error']:.0e}" + ("" if entry["finite"] else ", not finite")
+
+    rows = [
+        [
+            name,
+            *map(cell, entry["deviations"].values()),
+            *(f"{entry[way] / unit[way]:.2f}" for way in ("forward_seconds", "inverse_seconds")),
+        ]
+        for name, entry in found["table"].items()
+    ]
+    heads = [f"deviation {float(key):g}" for key in unit["deviations"]]
+    return section(
+        "Splines and other monotone maps with extreme parameters, float32",
+        "python benchmarks/spline_extremes.py",
+        f"Largest error of a round trip within the box, {found['numbers']:,} numbers, raw parameters drawn with the"
+        " deviation of the column; *not finite*: so are some values, log_dets or gradients. Times in units of the"
+        " first row. Goal for the rational quadratic spline: 1e-4 at deviation 5. With the knots of nflows slopes"
+        " reach 1e-8, which no float32 arithmetic can undo.",
+        table(["map", *heads, "time forward", "time inverse"], rows),
+    )
+
+
+def tarflow() -> str:
+    found = read("tarflow_sampling")["batches"]
+    rows = []
+    for name in next(iter(found.values()))["rows"]:
+        per_batch = [batch["rows"][name] for batch in found.values()]
+        passes = per_batch[-1].get("passes")
+        rows.append(
+            [
+                name,
+                *(f"{row['ratio']:.1f} x" for row in per_batch),
+                f"{fmean(passes):.0f}" if passes else "64",
+                f"{max(row['difference'] for row in per_batch):.0e}",
+            ]
+        )
+    batches = [f"batch {name}" for name in found]
+    return section(
+        "Sampling from an autoregressive transformer (TarFlow), 64 tokens a block",
+        "python benchmarks/tarflow_sampling.py",
+        "Process time of one thread, of sampling over that of computing densities; sequential steps a block;"
+        " relative difference from one run of the whole network for every token, float32.",
+        table(["inverse", *batches, "steps", "difference"], rows),
+    )
+
+
+def transformer_coupling() -> str:
+    found = read("transformer_coupling")
+    rows = [
+        [couplings, *(f"{peaks[m]:.0f} MB" for m in ("autograd", "reversible"))]
+        for couplings, peaks in found["peak_mb"].items()
+    ]
+    return section(
+        "Transformer couplings (Jet), 3 x 32 x 32, patches of 4 x 4, width 128",
+        "python benchmarks/transformer_coupling.py",
+        f"Inverse over forward: {found['inverse / forward']:.2f}. Reversible over plain training step:"
+        f" {found['reversible step / autograd step']:.2f}. Parameters and gradients of 16 couplings:"
+        f" {2 * found['parameters_mb']:.0f} MB.",
+        table(["couplings", "autograd, peak", "reversible, peak"], rows),
+    )
+
+
 PARTS = {
     "stem_region": stem,
     "expansions": expansions,
@@ -197,6 +266,9 @@ PARTS = {
     "householder_layer": householder,
     "honest_certificates": honest,
     "reversible_memory": reversible,
+    "tarflow_sampling": tarflow,
+    "transformer_coupling": transformer_coupling,
+    "spline_extremes": splines,
 }
 
 
