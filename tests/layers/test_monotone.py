@@ -41,8 +41,30 @@ def test_mixture_against_scipy():
 def test_every_quantile_is_found(deviation):
     mixture = _mixture(deviation, (500,))
     logit = torch.cat([20 * torch.randn(496), torch.tensor([0.0, 1e6, -1e6, 1e12])]).double()
-    again, _ = mixture.logit(mixture.quantile(logit))
-    torch.testing.assert_close(again, logit, rtol=1e-12, atol=1e-12)
+    for line in (0.0, 0.01):
+        again, _ = mixture.blend(mixture.blend_root(logit, line), line)
+        torch.testing.assert_close(again, logit, rtol=1e-12, atol=1e-12)
+
+
+def test_blend_of_one_component_is_a_line():
+    mixture = LogisticMixture(torch.zeros(1), torch.tensor([2.0]), torch.tensor([0.5]))
+    x = torch.tensor([-1e6, 0.0, 2.0, 3.0])
+    value, slope = mixture.blend(x, 0.1)
+    torch.testing.assert_close(value, 0.9 * 2 * (x - 2) + 0.1 * x)
+    torch.testing.assert_close(slope, torch.full_like(x, 1.9))
+
+
+def test_extreme_mixtures_in_float32():
+    element_map = LogisticMixtureMap(8)
+    torch.manual_seed(0)
+    x = (4 * torch.randn(5000)).requires_grad_()
+    raw = (20 * torch.randn(5000, element_map.count)).requires_grad_()
+    y, log_slope = element_map.forward_elements(x, raw)
+    back, back_log_slope = element_map.inverse_elements(y, raw)
+    gradients = torch.autograd.grad((y + log_slope + back + back_log_slope).sum(), (x, raw))
+    assert all(tensor.isfinite().all() for tensor in (y, log_slope, back, back_log_slope, *gradients))
+    again, _ = element_map.forward_elements(back, raw)
+    torch.testing.assert_close(again, y, rtol=1e-4, atol=1e-4)
 
 
 def test_slope_of_the_mixture_far_out_is_that_of_the_widest_component():
@@ -125,6 +147,7 @@ def test_second_derivatives_of_the_inverse(name):
     [
         lambda: LogisticMixtureMap(0),
         lambda: LogisticMixtureMap(sharpness=1.0),
+        lambda: LogisticMixtureMap(line=1.0),
         lambda: SumOfSquaresMap(0),
         lambda: SumOfSquaresMap(slope=0.0),
         lambda: BernsteinMap(1),

@@ -93,8 +93,7 @@ JUMPS = ("PiecewiseQuadraticCouplingTransform", "PiecewiseCubicCouplingTransform
 
 TOLERANCES = {
     "PiecewiseLinearCouplingTransform": 1e-3,  # on the way back theirs moves the last knot by 1e-6
-    "PiecewiseQuadraticCouplingTransform": 1e-4,  # so does this
-    "PiecewiseCubicCouplingTransform": 1e-6,  # arccosines and cubic roots
+    "PiecewiseCubicCouplingTransform": 1e-9,  # arccosines and cubic roots
 }
 
 

@@ -47,20 +47,37 @@ class LogisticMixture(NamedTuple):
         shares = below.softmax(-1) * torch.sigmoid(-z) + above.softmax(-1) * torch.sigmoid(z)
         return below.logsumexp(-1) - above.logsumexp(-1), (shares / self.scales).sum(-1)
 
-    def quantile(self, logit: Tensor) -> Tensor:
-        """The x whose F has this logit: between the least and the largest quantile of single components.
+    def blend(self, x: Tensor, line: float) -> tuple[Tensor, Tensor]:
+        """The logit, and a share of x itself, which bounds the slope from below.
 
         Args:
-            logit: any shape ``(...)``, any size.
+            x: any shape ``(...)``.
+            line: the share of x, from 0 to 1.
 
         Returns:
-            x, of the shape of logit, with implicit gradients.
+            ``(1 - line) * logit + line * x``, and its slope.
+
+        Cost: O(K) a number.
+        """
+        logit, slope = self.logit(x)
+        return (1 - line) * logit + line * x, (1 - line) * slope + line
+
+    def blend_root(self, y: Tensor, line: float) -> Tensor:
+        """Where :meth:`blend` has a value: between the places where single components would have it.
+
+        Args:
+            y: any shape ``(...)``, any size.
+            line: as there.
+
+        Returns:
+            x, of the shape of y, with implicit gradients.
 
         Cost: O(K) a number and step, see :func:`~preimage.functional.monotone_root.monotone_root`.
         """
         with torch.no_grad():
-            single = self.means + self.scales * logit[..., None]  # (..., K)
+            steep = (1 - line) / self.scales
+            single = (y[..., None] + steep * self.means) / (steep + line)  # (..., K)
             low, high = single.amin(-1), single.amax(-1)
             start = (self.log_weights.exp() * single).sum(-1)
             start = torch.minimum(torch.maximum(start, low), high)
-        return monotone_root(self.logit, logit, low, high, steps=28, start=start)
+        return monotone_root(lambda x: self.blend(x, line), y, low, high, steps=28, start=start)

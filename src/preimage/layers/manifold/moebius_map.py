@@ -36,7 +36,7 @@ class MoebiusMap(CircleMap):
     Raises:
         ValueError: a setting is out of range.
 
-    Cost: O(K) an element forward, and some ten times that in the inverse.
+    Cost: O(K) an element forward, and some twenty times that in the inverse.
 
     Example:
         >>> circle = MoebiusMap(centres=2)

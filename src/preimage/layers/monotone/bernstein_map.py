@@ -36,19 +36,19 @@ class BernsteinMap(ElementMap):
     Raises:
         ValueError: a setting is out of range.
 
-    Cost: O(M) an element forward, and some ten times that in the inverse.
+    Cost: O(M) an element forward, and some twenty times that in the inverse.
 
     Example:
         >>> BernsteinMap(degree=6).forward_elements(torch.tensor([0.5, 9.0]), torch.zeros(2, 6))[0]
         tensor([0.5000, 9.0000])
     """
 
-    def __init__(self, degree: int = 12, bound: float = 4.0, steepness: float = 100.0) -> None:
+    def __init__(self, degree: int = 12, bound: float = 4.0, steepness: float = 50.0) -> None:
         super().__init__(count=degree)
         if degree < 2 or not (0 < bound < math.inf and 1 < steepness < math.inf):
             raise ValueError(
                 f"BernsteinMap: degree {degree}, bound {bound}, steepness {steepness}; wanted a degree from"
-                " 2, a positive bound and a steepness above 1, such as 12, 4.0 and 100.0"
+                " 2, a positive bound and a steepness above 1, such as 12, 4.0 and 50.0"
             )
         self.bound, self.steepness = float(bound), float(steepness)
 
