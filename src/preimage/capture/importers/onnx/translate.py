@@ -12,7 +12,7 @@ from torch import Tensor, fx
 
 from preimage.capture.importers.builder import Builder, Value, legal_name
 from preimage.capture.importers.onnx import operators, sizes
-from preimage.capture.importers.onnx.freedom import treats_alike
+from preimage.capture.importers.onnx.freedom import agree
 from preimage.capture.importers.onnx.fusion import fuse
 from preimage.capture.importers.onnx.operation import TRANSLATORS, Operation, Shape, is_shape, plain
 from preimage.errors import CaptureError, ModelFileError, PreimageError
@@ -28,17 +28,18 @@ def translate(model: Any) -> fx.GraphModule:
     """Write every node of a model, in order.
 
     Where the file fixes the batch size, the network is written for any batch size and tried out; if it then
-    does not treat its samples alike, it is written as the file has it.
+    does not do what the file does, it is written as the file has it.
     """
+    fixed = _Translation(model, None).module()
     shapes = _input_shapes(model.graph)
     batch = _common_batch(shapes)
-    if batch is not None:
-        try:
-            free = _Translation(model, batch).module()
-        except CaptureError:
-            return _Translation(model, None).module()
-        return free if treats_alike(free, shapes, batch) else _Translation(model, None).module()
-    return _Translation(model, None).module()
+    if batch is None:
+        return fixed
+    try:
+        free = _Translation(model, batch).module()
+    except CaptureError:
+        return fixed
+    return free if agree(free, fixed, shapes, batch) else fixed
 
 
 def _input_shapes(graph: Any) -> list[tuple[Shape | None, int]]:
