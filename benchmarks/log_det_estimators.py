@@ -46,6 +46,7 @@ class Turn(nn.Module):
         self.register_buffer("matrix", bound * torch.linalg.qr(torch.randn(size, size)).Q)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Turn and shrink."""
         return x @ self.matrix
 
 

@@ -122,7 +122,7 @@ LAYERS = {
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_no_inverse_is_silently_wrong(name, dtype):
-    """Ordinary and loud weights, inputs up to 1e6: what is certified is right, and almost all is certified."""
+    """Ordinary and loud weights, inputs up to 1e6: what is certified is right."""
     torch.manual_seed(0)
     make, shape = LAYERS[name]
     for factor, scale in ((1.0, 1.0), (1.0, 1e6), (5.0, 1e6)):
