@@ -61,6 +61,5 @@ def _close(found: Tensor, wanted: Tensor) -> bool:
         return False
     finite = wanted.double().nan_to_num(0.0, 0.0, 0.0)
     size = finite.abs().max().item() if finite.numel() else 0.0
-    return bool(
-        torch.allclose(together.double(), wanted.double(), TOLERANCE, TOLERANCE * size, equal_nan=True)
-    )
+    pair = found.double(), wanted.double()
+    return torch.allclose(*pair, TOLERANCE, TOLERANCE * size, equal_nan=True)
