@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from preimage.functional.convolve import CONVOLUTIONS, zero_padded_convolution
+from preimage.functional.convolve import zero_padded_convolution
 
 BLOCK = 128
 """Unknowns of a signal that one dense triangular solve finds: about the fastest on one core of 64 to 256."""
@@ -75,64 +75,63 @@ def _block_matrix(weight: Tensor, size: int) -> Tensor:
 
 def _solve_waves(y: Tensor, weight: Tensor) -> Tensor:
     """Pictures ``(N, C, *lead, W)``, a slanted line of positions at a time."""
-    lead, sizes = weight.dim() - 3, y.shape[2:]
-    if not math.prod(sizes):
+    sizes, kernel = y.shape[2:], weight.shape[2:]
+    taps = _taps_before(kernel)
+    if not math.prod(sizes) or not taps:
         return y
-    strides = _strides(weight.shape[2:])
-    kernel = _slanted_kernel(weight, strides)  # (C, C, depth, *lead_kernel_sizes)
-    depth, margins = kernel.shape[2], _margins(kernel.shape[3:], weight.shape[2:])
+    strides = _strides(kernel)
     there, valid, back = _line_places(sizes, strides, y.device)
-    lines = torch.cat([y.flatten(2), y.new_zeros(*y.shape[:2], 1)], dim=2)  # the last one for places outside
-    lines = lines.index_select(2, there).unflatten(2, (-1, *sizes[:-1]))  # (N, C, T, *lead)
-    known = y.new_zeros(y.shape[0], y.shape[1], depth, *sizes[:-1])
-    found = []
-    for line, inside in zip(lines.unbind(2), valid, strict=True):
-        sums = CONVOLUTIONS[1 + lead](functional.pad(known, margins), kernel)[:, :, 0]  # (N, C, *lead)
-        x = torch.where(inside, line - sums, torch.zeros_like(line))
-        found.append(x)
-        known = torch.cat([known[:, :, 1:], x[:, :, None]], dim=2)
-    return torch.stack(found, dim=2).flatten(2).index_select(2, back).unflatten(2, sizes)
+    places = torch.cat(
+        [y.flatten(2), y.new_zeros(*y.shape[:2], 1)], dim=2
+    ).mT  # the last one for those outside
+    lines = places.index_select(1, there).unflatten(1, (-1, *sizes[:-1]))  # (N, T, *lead, C)
+    matrix = _tap_matrix(weight, taps)
+    margins = _margins(kernel)
+    blank = functional.pad(torch.zeros_like(lines[:, 0]), margins)
+    back_by = [_lines_back(tap, strides) for tap in taps]
+    windows = [_window(tap, kernel, sizes) for tap in taps]
+    known, found = [blank] * max(back_by), []
+    for line, inside in zip(lines.unbind(1), valid.unsqueeze(-1), strict=True):
+        seen = [known[-steps][window] for steps, window in zip(back_by, windows, strict=True)]
+        sums = torch.cat(seen, dim=-1) @ matrix  # (N, *lead, C)
+        found.append(torch.where(inside, line - sums, 0.0))
+        known = [*known[1:], functional.pad(found[-1], margins)]
+    return torch.stack(found, dim=1).flatten(1, -2).index_select(1, back).mT.unflatten(2, sizes)
 
 
-def _strides(kernel_sizes: Sequence[int]) -> list[int]:
+def _taps_before(kernel: Sequence[int]) -> list[tuple[int, ...]]:
+    """The offsets of all taps before the position in raster order."""
+    places = itertools.product(*[range(-(size // 2), size - size // 2) for size in kernel])
+    return [offset for offset in places if offset < (0,) * len(kernel)]
+
+
+def _strides(kernel: Sequence[int]) -> list[int]:
     """Steps of the line number along each dimension, such that every tap before lies on an earlier line."""
-    right = [size - size // 2 for size in kernel_sizes]  # one more than the reach
+    right = [size - size // 2 for size in kernel]  # one more than the reach
     return [math.prod(right[dim + 1 :]) for dim in range(len(right))]
 
 
-def _slanted_kernel(weight: Tensor, strides: Sequence[int]) -> Tensor:
-    """The taps by how many lines back they look, the furthest first, and by their leading places."""
-    sizes = weight.shape[2:]
-    offsets = [
-        [place - size // 2 for place, size in zip(places, sizes, strict=True)]
-        for places in itertools.product(*map(range, sizes))
-    ]
-    before = [number for number, offset in enumerate(offsets) if offset < [0] * len(sizes)]
-    lines = [sum(s * o for s, o in zip(strides, offsets[number], strict=True)) for number in before]
-    depth = max([1, *(-line for line in lines)])
-    shape = [depth, sizes[0] // 2 + 1, *sizes[1:-1]]
-    places = [
-        _flat_place(
-            [depth + line, *(o + k // 2 for o, k in zip(offsets[number], sizes[:-1], strict=False))], shape
-        )
-        for number, line in zip(before, lines, strict=True)
-    ]
-    empty = weight.new_zeros(*weight.shape[:2], math.prod(shape))
-    index = torch.tensor(places, dtype=torch.long, device=weight.device)
-    return empty.index_copy(2, index, weight.flatten(2)[..., before]).unflatten(2, shape)
+def _lines_back(tap: Sequence[int], strides: Sequence[int]) -> int:
+    return -sum(stride * offset for stride, offset in zip(strides, tap, strict=True))
 
 
-def _margins(places: Sequence[int], sizes: Sequence[int]) -> list[int]:
-    """Zeros to add before and behind the leading dimensions, the last one first."""
-    pairs = list(zip(places, sizes, strict=False))
-    return [margin for count, size in reversed(pairs) for margin in (size // 2, count - 1 - size // 2)]
+def _tap_matrix(weight: Tensor, taps: Sequence[Sequence[int]]) -> Tensor:
+    """The taps one below the other, for rows ``x @ matrix``: ``(taps * C, C)``."""
+    centre = [size // 2 for size in weight.shape[2:]]
+    places = [tuple(c + offset for c, offset in zip(centre, tap, strict=True)) for tap in taps]
+    return torch.cat([weight[(slice(None), slice(None), *place)].mT for place in places])
 
 
-def _flat_place(place: Sequence[int], sizes: Sequence[int]) -> int:
-    flat = 0
-    for entry, size in zip(place, sizes, strict=True):
-        flat = flat * size + entry
-    return flat
+def _margins(kernel: Sequence[int]) -> list[int]:
+    """Zeros to add to a line ``(N, *lead, C)``, the last dimension first; the first one looks only back."""
+    pairs = [(kernel[0] // 2, 0), *[(size // 2, size - 1 - size // 2) for size in kernel[1:-1]]]
+    return [0, 0, *itertools.chain.from_iterable(reversed(pairs))]
+
+
+def _window(tap: Sequence[int], kernel: Sequence[int], sizes: Sequence[int]) -> tuple[slice, ...]:
+    """Where on a line with margins ``(N, *lead, C)`` lies what a tap sees."""
+    starts = [size // 2 + offset for size, offset in zip(kernel[:-1], tap, strict=False)]
+    return (slice(None), *[slice(start, start + size) for start, size in zip(starts, sizes, strict=False)])
 
 
 def _line_places(
