@@ -38,7 +38,7 @@ $(VENV)/.installed: $(VENV)/.created $(PINS)
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(INSTALL) -c constraints.txt -e '.[cli,viz,zoo,ode,onnx,keras,sklearn,dev]'
+	$(INSTALL) -c constraints.txt -e '.[cli,viz,zoo,ode,onnx,keras,sklearn,tables,dev]'
 	$(INSTALL) --no-deps -r peers-packages.txt
 	touch $@
 

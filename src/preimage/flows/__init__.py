@@ -31,3 +31,4 @@ from preimage.flows.presets import realnvp as realnvp
 from preimage.flows.recipe import PRESETS as PRESETS
 from preimage.flows.recipe import Recipe as Recipe
 from preimage.flows.recipe import preset as preset
+from preimage.flows.tables import TabularFlow as TabularFlow

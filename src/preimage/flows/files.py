@@ -71,7 +71,7 @@ def load(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Flow:
     tensors, config = read_directory(path, KIND, VERSION, limits)
     recipe = _recipe(path, config)
     # Besides its weights a model holds masks and tables, and draws numbers to start from.
-    with Budget(1_000_000 + 30 * sum(tensor.numel() for tensor in tensors.values())):
+    with Budget(100_000 + 30 * sum(tensor.numel() for tensor in tensors.values())):
         flow = _built(path, recipe)
     _check_shapes(path, flow, tensors)
     floating = [tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()]

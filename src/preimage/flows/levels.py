@@ -12,8 +12,8 @@ class ClampedDequantisation(Dequantisation):
     r"""Dequantisation in front of a flow over all real numbers: what it draws outside of [0, 1) is clamped.
 
     Forward it is :class:`~preimage.layers.Dequantisation`. Backwards a latent below 0 counts as level 0 and
-    one above 1 as the highest. What the flow gives to places outside of the box is mass that ``log_prob`` does
-    not count for the end levels, so it stays a bound from below.
+    one above 1 as the highest. What the flow gives to places outside of the box is mass that ``log_prob``
+    does not count for the end levels, so it stays a bound from below.
 
     Reference: Kingma, Dhariwal (2018), Glow, https://arxiv.org/abs/1807.03039
 

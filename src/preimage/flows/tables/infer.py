@@ -1,0 +1,102 @@
+"""What kind each column of a data frame is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from preimage.errors import ShapeError
+from preimage.flows.tables.column import Column
+from preimage.flows.tables.kinds import Category, Real, Whole
+from preimage.flows.tables.missing import Missing, is_missing
+
+Frame = Mapping[str, Any]
+MANY = 100  # categories of which most would be seen once or twice
+FEW = 10  # whole numbers with at most so many different values are taken for categories
+
+
+def as_columns(frame: Any) -> dict[str, np.ndarray]:
+    """A data frame, or a mapping from names to values, as arrays of one length.
+
+    Raises:
+        ShapeError: it is neither, has no rows, or its columns differ in length.
+
+    Example:
+        >>> as_columns({"a": [1, 2]})
+        {'a': array([1, 2])}
+    """
+    if not hasattr(frame, "keys") and not hasattr(frame, "columns"):
+        raise ShapeError(
+            f"TabularFlow: the table is {type(frame).__name__}, wanted a data frame or a dict of"
+            " columns; for arrays use Flow"
+        )
+    names = list(frame.keys()) if hasattr(frame, "keys") else list(frame.columns)
+    found = {str(name): _array(frame[name]) for name in names}
+    lengths = {len(values) for values in found.values()}
+    if len(lengths) != 1 or 0 in lengths or any(values.ndim != 1 for values in found.values()):
+        raise ShapeError(
+            f"TabularFlow: columns have {sorted(lengths)} rows, wanted one number of 1 or more for all"
+        )
+    return found
+
+
+def infer_columns(frame: Any) -> list[Column]:
+    """Choose a kind for every column: words and truth values are categories, and so are a few whole numbers.
+
+    Args:
+        frame: a data frame, or a mapping from names to values.
+
+    Returns:
+        The columns, each with the centre and scale of its values. Change what does not fit: for positive or
+        bounded quantities :class:`Positive` and :class:`Bounded` are better than :class:`Real`.
+
+    Raises:
+        ShapeError: the table has no rows, or a column has only one value.
+
+    Example:
+        >>> [type(column).__name__ for column in infer_columns({"a": [0.5, 1.5], "b": ["x", "y"]})]
+        ['Real', 'Category']
+    """
+    return [_inferred(name, values) for name, values in as_columns(frame).items()]
+
+
+def _inferred(name: str, values: np.ndarray) -> Column:
+    gone = is_missing(values)
+    column = _kind(name, values[~gone])
+    return Missing(column) if gone.any() else column
+
+
+def _kind(name: str, values: np.ndarray) -> Column:
+    different = list(dict.fromkeys(values.tolist()))
+    if len(different) < 2:
+        raise ShapeError(
+            f"TabularFlow: column {name!r} has only the value {different}, which has no density; drop it"
+        )
+    if values.dtype.kind in "mMc":
+        raise ShapeError(
+            f"TabularFlow: column {name!r} holds {values.dtype}, wanted numbers, words or truth values;"
+            " convert it, for example dates to days"
+        )
+    if values.dtype.kind not in "iuf" or (values.dtype.kind in "iu" and len(different) <= FEW):
+        return _category(name, different)
+    numbers = values.astype(np.float64)
+    center, scale = float(numbers.mean()), float(numbers.std())
+    if values.dtype.kind in "iu" or (numbers == np.round(numbers)).all():
+        return Whole(name, center, scale, low=0.0 if numbers.min() >= 0 else None)
+    return Real(name, center, scale)
+
+
+def _category(name: str, different: list[Any]) -> Category:
+    if len(different) > MANY:
+        raise ShapeError(
+            f"TabularFlow: column {name!r} has {len(different)} different words, wanted {MANY} or fewer;"
+            " drop it if it only names the rows, or group rare values"
+        )
+    return Category(name, sorted(different, key=str))
+
+
+def _array(column: Any) -> np.ndarray:
+    values = column.to_numpy() if hasattr(column, "to_numpy") else np.asarray(column)
+    return values.astype(object) if values.dtype.kind in "US" else values
