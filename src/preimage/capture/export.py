@@ -87,7 +87,7 @@ def _export(model: nn.Module, examples: tuple[Tensor, ...]) -> tuple[ExportedPro
 
 
 def _call_export(model: nn.Module, examples: tuple[Tensor, ...], batch: Any) -> ExportedProgram:
-    shapes = None if batch is None else _free_batch(examples, batch)
+    shapes: Any = None if batch is None else _free_batch(examples, batch)
     with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export warns about its own internals
         return torch.export.export(model, examples, dynamic_shapes=shapes, strict=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from preimage.capture.graph import Graph
 from preimage.capture.interpret import BATCH, evaluate, samples_of
-from preimage.certificate import Certificate, join
+from preimage.certificate import Certificate, join, relative_residual
 from preimage.inverse.context import RuleContext
 from preimage.inverse.evidence import per_sample
 from preimage.inverse.guarantee import CERTAIN, SURJECTIVE
@@ -24,6 +25,9 @@ from preimage.inverse.search import whole
 
 WHEREVER = frozenset({"residual", "opaque", "assemble", "module"})
 """Kinds of regions whose rules see values as the network holds them."""
+
+LITTLE = 20_000
+"""Numbers in the remaining steps up to which they are taken one by one too, and the better answer is kept."""
 
 UNTRUSTED = 0.1
 """Relative error that is assumed of a value that a lossy step has guessed."""
@@ -73,17 +77,56 @@ class _Run:
         self.values: dict[str, Any] = {**known, BATCH: samples_of(graph, known)}
         self.noise: dict[str, float] = dict.fromkeys(known, 0.0)
         self.steps: list[tuple[Region, Solved]] = []
+        self.given = tuple(name for name in graph.inputs if name in known)
+        self.rest: tuple[Compute | Region, ...] = ()
 
     def outcome(self) -> Outcome:
         for position, step in enumerate(self.plan.steps):
             self._take(step)
             if isinstance(step, Region) and self._should_merge(step, position):
-                source = self._first_real(position)
-                self._solve_the_rest(step, source)
-                for late in self._after(source):
-                    self._take(late)
+                stepwise = self._stepwise(position)
+                self._merge(step, position)
+                if stepwise is not None and not self._is_solved():
+                    self._keep_better(stepwise)
                 return Outcome(self.values, None, self._evidence(), 0.0, self.steps)
         return Outcome(self.values, self._log_det(), self._evidence(), self._exact(), self.steps)
+
+    def _merge(self, step: Region, position: int) -> None:
+        source = self._first_real(position)
+        self._solve_the_rest(step, source)
+        for late in self._after(source):
+            self._take(late)
+
+    def _stepwise(self, position: int) -> _Run | None:
+        """This run before it is merged, to be finished step by step; None where that is much work."""
+        rest = [step for step in self.plan.steps[position + 1 :] if isinstance(step, Region)]
+        work = sum(self.graph.by_name[name].size for region in rest for name in region.nodes)
+        if work > LITTLE:
+            return None
+        other = copy.copy(self)
+        other.values, other.noise, other.steps = dict(self.values), dict(self.noise), list(self.steps)
+        other.rest = self.plan.steps[position + 1 :]
+        return other
+
+    def _is_solved(self) -> bool:
+        certificate = self.steps[-1][1].certificate
+        return certificate is not None and certificate.ok
+
+    def _keep_better(self, other: _Run) -> None:
+        """Of both answers keep, sample by sample, the one with the smaller residual."""
+        for step in other.rest:
+            other._take(step)
+        better = other._residual() < self._residual()
+        for name in self.plan.wanted:
+            mine, theirs = self.values[name], other.values[name]
+            self.values[name] = torch.where(better.view(-1, *[1] * (mine.dim() - 1)), theirs, mine)
+
+    def _residual(self) -> Tensor:
+        inputs = {name: self.values[name] for name in (*self.plan.wanted, *self.given)}
+        known = {name: self.values[name] for name in self.plan.known}
+        with torch.no_grad():
+            again = evaluate(self.graph, inputs, known)
+        return relative_residual(stacked(self.graph, again), stacked(self.graph, known)).nan_to_num(torch.inf)
 
     def _take(self, step: Compute | Region) -> None:
         if isinstance(step, Compute):

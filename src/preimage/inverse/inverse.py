@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from os import PathLike
 
 import torch
 from torch import Tensor, nn
@@ -112,18 +113,14 @@ class Inverse(nn.Module):
             x, ``(N, *event)``; a tuple for a network with several inputs.
         """
         label = self._label(tap)
-        if isinstance(y, Tensor) and label in self._decoders and not self._keeps_everything(tap):
+        lossy = not self.plan(tap).guarantee.keeps_everything
+        if isinstance(y, Tensor) and label in self._decoders and lossy:
             x, certificate = self.calibrated(y, tap)
         else:
             x, certificate = self.data_free(y, tap)
-        return (
-            x
-            if on_error is None or isinstance(x, tuple)
-            else enforce(x, certificate, on_error, f"tap {tap!r}")
-        )
-
-    def _keeps_everything(self, tap: str | TapLike | None) -> bool:
-        return self.plan(tap).guarantee.keeps_everything
+        if on_error is None or isinstance(x, tuple):
+            return x
+        return enforce(x, certificate, on_error, f"tap {tap!r}")
 
     def data_free(self, y: Values, tap: str | TapLike | None = None) -> tuple[Values, Certificate]:
         """Run the plan: exact where the mathematics allows, least squares elsewhere; no data is used.
@@ -220,10 +217,10 @@ class Inverse(nn.Module):
         effort = Effort(tolerance=tol, max_products=max_products, watch=watch)
         packing = Packing(self.graph)
 
-        def forward(x: Tensor) -> Tensor:
+        def outputs(x: Tensor) -> Tensor:
             return stacked(self.graph, evaluate(self.graph, packing.unpack(x), known))
 
-        forward = any_batch(self.graph, forward)
+        forward = any_batch(self.graph, outputs)
         wanted, guess = stacked(self.graph, known).detach(), packing.pack(first)
         if decoder is None:
             x, certificate = gauss_newton(forward, wanted, guess, effort=effort)
@@ -253,6 +250,8 @@ class Inverse(nn.Module):
     def _label(self, tap: str | TapLike | None) -> str:
         if isinstance(tap, str) and tap in self._taps:
             return tap
+        if tap is None and len(self.graph.outputs) != 1:
+            return ""
         name = self.node(tap)
         return next((label for label, value in self._taps.items() if value == name), name)
 
@@ -285,6 +284,17 @@ class Inverse(nn.Module):
     ) -> Certificate:
         """Evidence of one answer: the residual from one forward pass, joined with that of the steps."""
         return certify(self.graph, self._inputs(x), self._known(y, tap), steps, tolerance)
+
+    @property
+    def decoders(self) -> dict[str, Decoder]:
+        """The calibrated decoders by label; empty for a data-free inverse."""
+        return dict(self._decoders)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write plan and calibration to a folder, see :func:`preimage.inverse.files.save`."""
+        from preimage.inverse import files  # it makes inverses itself
+
+        files.save(self, path)
 
     def refresh(self) -> None:
         """Forget prepared factorisations, after a change of weights that PyTorch does not count."""

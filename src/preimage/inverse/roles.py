@@ -101,7 +101,8 @@ LAST_AXIS = frozenset(
     {
         "linear", "layer_norm", "rms_norm", "add", "sub", "rsub", "mul", "div", "neg", "relu", "relu6",
         "hardtanh", "clamp", "clamp_min", "clamp_max", "hardswish", "hardsigmoid", "silu", "gelu", "mish",
-        "elu", "selu", "celu", "leaky_relu", "softplus", "sigmoid", "tanh", "softsign", "log_sigmoid", "exp", "log",
+        "elu", "selu", "celu", "leaky_relu", "softplus", "sigmoid", "tanh", "softsign", "log_sigmoid", "exp",
+        "log",
     }
 )  # fmt: skip
 """Operations on single numbers or on the last axis, for which it does not matter where the samples stand."""
@@ -113,8 +114,9 @@ def is_alike(graph: Graph, node: Node) -> bool:
         return True
     layouts = {graph.layout(name) for name in (node.name, *node.inputs)}
     layout = layouts.pop()
-    single = not layouts and layout is not None and layout.fold == 1 and len(node.inputs) == 1
-    return single and node.operation in LAST_AXIS and layout.axis < len(node.shape)
+    if layouts or layout is None or layout.fold != 1 or len(node.inputs) != 1:
+        return False
+    return node.operation in LAST_AXIS and layout.axis < len(node.shape)
 
 
 def same_rows(graph: Graph, *names: str) -> bool:
