@@ -1,6 +1,7 @@
 """Every classification family of torchvision and timm backwards: captured, planned, ledger, two inversions.
 
     python benchmarks/coverage.py                       # families, one process each; an hour
+    python benchmarks/coverage.py torchvision           # one library; networks already measured are kept
     python benchmarks/coverage.py one timm resnet10t    # a single network, printed
 
 Weights are random and pictures as small as the network allows: this measures what is covered, not how well
@@ -31,10 +32,10 @@ SECONDS = 600
 GUARANTEES = ("exact", "left", "certified", "iterative", "right", "estimate", "opaque")
 
 
-def main() -> None:
+def main(libraries: tuple[str, ...]) -> None:
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     rows = {(row["library"], row["name"]): row for row in known.get("rows", [])}
-    for library in LIBRARIES:
+    for library in libraries:
         for name in names(library):
             if (library, name) not in rows:
                 rows[library, name] = apart(library, name)
@@ -161,4 +162,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["one"]:
         one(*sys.argv[2:4])
     else:
-        main()
+        main(tuple(sys.argv[1:]) or LIBRARIES)
