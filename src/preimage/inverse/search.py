@@ -9,6 +9,7 @@ from preimage.capture.graph import Graph, Node, Reference
 from preimage.capture.layout import Layout
 from preimage.capture.taps import called_path
 from preimage.errors import NotInvertibleError
+from preimage.inverse.gates import gate_of
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.positions import chain_positions
 from preimage.inverse.region import Region, label_of, outside_reads
@@ -35,7 +36,7 @@ def candidates(graph: Graph, value: str, known: Known) -> Iterator[Region]:
     """The regions that have this known value as their target, of the first kind that applies."""
     if value not in graph.by_name:
         return
-    for finder in (module_regions, affine_regions, turning_regions, operation_regions):
+    for finder in (module_regions, affine_regions, turning_regions, gate_regions, operation_regions):
         found = tuple(finder(graph, value, known))
         yield from found
         if found:
@@ -93,6 +94,15 @@ def turning_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
     if chain and chain[0].inputs[0] not in known and node.size > graph.size(chain[0].inputs[0]):
         nodes, source = (*chain, node), chain[0].inputs[0]
         yield _region(graph, "turning", nodes, source, rule, reads=(), guarantee=Guarantee.CERTIFIED)
+
+
+def gate_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
+    """A product x s(mean x) of a value with a gate that its channel means decide."""
+    found, rule = gate_of(graph, graph.by_name[value]), operation_rule("preimage::gate")
+    if found is None or rule is None or found[0] in known or not same_rows(graph, value, found[0]):
+        return
+    nodes = graph.between(found[0], value)
+    yield _region(graph, "gate", nodes, found[0], rule, reads=(), guarantee=Guarantee.ITERATIVE)
 
 
 def affine_chain(graph: Graph, last: Node | None, known: Known, *, joined: bool) -> tuple[Node, ...]:

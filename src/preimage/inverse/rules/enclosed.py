@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from preimage.capture.interpret import BATCH, evaluate
+from preimage.certificate import Certificate
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.packing import any_batch, stacked
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.moments import moments_of_samples
 from preimage.inverse.smooth import is_spatial, smooth_metric, textured_start
+from preimage.inverse.solvers.dense_newton import dense_newton
 from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
 from preimage.inverse.solvers.quasi_newton import quasi_newton
 
 SMALL = 100_000
 """Numbers in a region up to which it is solved thoroughly."""
+
+WRITTEN, PROBED, FINISHING = 1024, 128, 15
+"""Most unknowns of a Jacobian that is written down, and of one that is written down again to look for a
+second solution; most Newton steps with it."""
 
 THOROUGH, BRIEF, ROUGH = 400, 24, 10
 """Jacobian products for a small region, a large one, and a large one behind which information was lost, so
@@ -61,10 +68,46 @@ def _solve(site: Site, y: Tensor, first: Tensor | None) -> Solved:
     else:
         begin = start(site, y, solve) if first is None else first
         x, certificate = gauss_newton(solve, y, begin, effort=effort)
+        if trusted and not certificate.ok and is_small(x, y):
+            x, certificate = finished(solve, y, x, certificate, effort.tolerance)
     square = math.prod(site.event) <= y[0].numel()
-    unique = trusted and certificate.ok and square
+    unique = trusted and certificate.ok and square and not has_another(solve, y, x, effort.tolerance)
     found = site.from_samples(site.source, x.detach())
     return Solved(found, certificate=certificate, exact=1.0 if unique else 0.0)
+
+
+def is_small(x: Tensor, y: Tensor) -> bool:
+    """Whether the Jacobian of one sample may be written down."""
+    return min(x[0].numel(), y[0].numel()) <= WRITTEN and max(x[0].numel(), y[0].numel()) <= 4 * WRITTEN
+
+
+def finished(
+    region: Callable[[Tensor], Tensor], y: Tensor, x: Tensor, certificate: Certificate, tolerance: float
+) -> tuple[Tensor, Certificate]:
+    """The samples that matrix-free steps left unsolved, carried on with the whole Jacobian."""
+    left = ~certificate.converged & certificate.residual.isfinite()
+    if not bool(left.any()):
+        return x, certificate
+    solved, evidence = dense_newton(region, y[left], x[left], tolerance=tolerance, steps=FINISHING)
+    x, residual = x.clone(), certificate.residual.clone()
+    x[left], residual[left] = solved, evidence.residual.to(residual)
+    converged = residual <= tolerance
+    message = "" if bool(converged.all()) else certificate.message
+    return x, replace(certificate, residual=residual, converged=converged, message=message)
+
+
+@torch.no_grad()
+def has_another(region: Callable[[Tensor], Tensor], y: Tensor, x: Tensor, tolerance: float) -> bool:
+    """Whether a search that starts half a spread away ends at another solution; asked where that is cheap."""
+    if x[0].numel() > PROBED or y[0].numel() > 4 * PROBED:
+        return False
+    pattern = (torch.arange(1, x[0].numel() + 1, device=x.device) * 2.399963229728653).cos().view(x[0].shape)
+    size = x.flatten(1).square().mean(1).sqrt().view(-1, *[1] * (x.dim() - 1))
+    away, evidence = dense_newton(
+        region, y, x + 0.5 * size * pattern.to(x), tolerance=tolerance, steps=FINISHING
+    )
+    apart = (away - x).flatten(1).norm(dim=1) > 1e-2 * x.flatten(1).norm(dim=1)
+    return bool((apart & evidence.converged).any())
 
 
 def _products(site: Site, *, trusted: bool) -> int:
