@@ -1,8 +1,25 @@
 """Samples of the continuous family."""
 
 from preimage.domains import Reals
-from preimage.layers import Extrapolation, NeuralODE, PotentialVelocity, VelocityConvNet, VelocityMLP
+from preimage.layers import (
+    Extrapolation,
+    HamiltonJacobi,
+    JacobianNorm,
+    KineticEnergy,
+    NeuralODE,
+    PotentialVelocity,
+    VelocityConvNet,
+    VelocityMLP,
+)
 from preimage.testing import Sample
+
+
+def _regularised() -> NeuralODE:
+    velocity = PotentialVelocity(2, 4)
+    penalties = [KineticEnergy(), JacobianNorm(), HamiltonJacobi(velocity)]
+    solver = Extrapolation(1, order=6)
+    return NeuralODE(velocity, Reals(2), solver=solver, duration=0.05, penalties=penalties)
+
 
 SAMPLES = [
     Sample(
@@ -22,6 +39,6 @@ SAMPLES = [
     ),
     Sample(
         "neural ode, potential",
-        lambda: NeuralODE(PotentialVelocity(2, 4), Reals(2), solver=Extrapolation(1, order=6), duration=0.05),
+        _regularised,
     ),
 ]

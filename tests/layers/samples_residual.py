@@ -2,14 +2,17 @@
 
 import torch
 
+from preimage.domains import Reals
 from preimage.layers import (
     AndersonSolver,
+    AssumedLipschitz,
     ConcatenatedLipSwish,
     ConvexPotential,
     HouseholderDirections,
     InducedNorms,
     LipschitzConvNet,
     LipschitzDenseConvNet,
+    LipschitzDenseMLP,
     LipschitzMLP,
     NewtonSolver,
     OrthogonalDirections,
@@ -22,6 +25,7 @@ from preimage.layers import (
     ReversedDirections,
     Sylvester,
 )
+from preimage.nets import MLP
 from preimage.testing import Sample
 
 FEW = NewtonSolver(traced_steps=4)
@@ -47,6 +51,11 @@ SAMPLES = [
         "residual, pictures, dense network, context",
         lambda: Residual(LipschitzDenseConvNet(1, (2,), bound=0.8, context=1), solver=FEW),
         free=(2, 3),
+    ),
+    Sample("residual, dense network", lambda: Residual(LipschitzDenseMLP(2, (3,)), solver=FEW)),
+    Sample(
+        "residual, any network",
+        lambda: Residual(AssumedLipschitz(MLP(2, 2, (4,), context=1), 0.5, Reals(2), Reals(1)), solver=FEW),
     ),
     Sample("planar", lambda: Planar(3)),
     Sample("planar, pictures, context", lambda: Planar((1, 2, 2), context=2), perturb=0.3),

@@ -22,7 +22,15 @@ FINAL = {
     name: value for name, value in PUBLIC.items() if inspect.isclass(value) and not inspect.isabstract(value)
 }
 
-WITH_TESTS_OF_THEIR_OWN = (layers.OneSided, layers.Surjection, layers.Noise, layers.UnitNoise)
+WITH_TESTS_OF_THEIR_OWN = (
+    layers.InterpolatedDensity,
+    layers.Noise,
+    layers.OneSided,
+    layers.Stochastic,
+    layers.StochasticChain,
+    layers.Surjection,
+    layers.UnitNoise,
+)
 """No bijections, so that the laws do not apply to them."""
 
 

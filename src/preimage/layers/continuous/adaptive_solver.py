@@ -65,6 +65,10 @@ class AdaptiveSolver(_Torchdiffeq):
         NotConvergedError: the step size went to zero.
 
     Cost: 6 evaluations a step for ``"dopri5"``, and as many steps as the tolerance asks for.
+
+    Example:
+        >>> AdaptiveSolver("dopri8", rtol=1e-8).finer().rtol
+        1e-10
     """
 
     def integrate(self, field: Field, state: Tensor, times: Tensor, dependencies: Sequence[Tensor]) -> Tensor:
@@ -94,6 +98,10 @@ class AdjointSolver(_Torchdiffeq):
         NotConvergedError: the step size went to zero.
 
     Cost: as for :class:`AdaptiveSolver`; backwards the same again with a state of twice the size.
+
+    Example:
+        >>> AdjointSolver().method
+        'dopri5'
     """
 
     def integrate(self, field: Field, state: Tensor, times: Tensor, dependencies: Sequence[Tensor]) -> Tensor:

@@ -11,7 +11,12 @@ from preimage.layers.continuous.velocity import PotentialVelocity
 
 
 class Penalty(nn.Module, abc.ABC):
-    """A quantity that is integrated along every path and recorded, to be added to a loss."""
+    """A quantity that is integrated along every path and recorded, to be added to a loss.
+
+    Example:
+        >>> isinstance(KineticEnergy(), Penalty)
+        True
+    """
 
     name: str
     """Under which name the integral is recorded."""

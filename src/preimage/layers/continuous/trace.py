@@ -27,7 +27,12 @@ class Products(NamedTuple):
 
 
 class Trace(abc.ABC):
-    """A way to compute the divergence of a velocity along a path."""
+    """A way to compute the divergence of a velocity along a path.
+
+    Example:
+        >>> HutchinsonTrace(4).columns
+        4
+    """
 
     @property
     @abc.abstractmethod

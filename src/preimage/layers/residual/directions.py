@@ -11,7 +11,13 @@ from preimage.functional.householder import apply_reflections
 
 
 class Directions(nn.Module, abc.ABC):
-    """M orthonormal directions in D dimensions."""
+    """M orthonormal directions in D dimensions.
+
+    Example:
+        >>> from preimage.layers import OrthogonalDirections
+        >>> isinstance(OrthogonalDirections(3, 2), Directions)
+        True
+    """
 
     @abc.abstractmethod
     def matrix(self) -> Tensor:

@@ -13,7 +13,12 @@ from preimage.functional.log_det_series import LogDetEstimate, rademacher, roule
 
 
 class LogDet(abc.ABC):
-    r"""A way to :math:`\log\det(I + J_g(x))` for a contraction g."""
+    r"""A way to :math:`\log\det(I + J_g(x))` for a contraction g.
+
+    Example:
+        >>> isinstance(ExactLogDet(), LogDet)
+        True
+    """
 
     @abc.abstractmethod
     def estimate(self, function: RowMap, x: Tensor, contraction: float) -> LogDetEstimate:

@@ -18,7 +18,12 @@ from preimage.functional.operator_bound import (
 
 
 class OperatorNorms(nn.Module, abc.ABC):
-    """A norm for each layer of a network, such that the norms of its input and its output are the same."""
+    """A norm for each layer of a network, such that the norms of its input and its output are the same.
+
+    Example:
+        >>> isinstance(SpectralNorms(), OperatorNorms)
+        True
+    """
 
     @abc.abstractmethod
     def matrix(self, weight: Tensor, index: int, layers: int) -> Tensor:

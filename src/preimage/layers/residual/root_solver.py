@@ -13,7 +13,12 @@ from preimage.functional.root import Root, anderson, newton_system, refine
 
 
 class RootSolver(abc.ABC):
-    """A way to solve f(x) = y for every row, with derivatives of x by y and by whatever f depends on."""
+    """A way to solve f(x) = y for every row, with derivatives of x by y and by whatever f depends on.
+
+    Example:
+        >>> isinstance(NewtonSolver(), RootSolver)
+        True
+    """
 
     @abc.abstractmethod
     def search(self, function: RowMap, y: Tensor, rate: float | Tensor) -> Root:
@@ -109,7 +114,8 @@ class AndersonSolver(RootSolver):
 class SolverBySize(RootSolver):
     """One solver for small events, another for large ones.
 
-    Reference: see :class:`NewtonSolver` and :class:`AndersonSolver`.
+    Reference: see :class:`NewtonSolver` and :class:`AndersonSolver`; Kelley (1995), Iterative methods for linear
+    and nonlinear equations, https://doi.org/10.1137/1.9781611970944
 
     Args:
         small: for events of up to ``limit`` numbers.

@@ -32,6 +32,13 @@ class Metropolis(Stochastic):
 
     Raises:
         ValueError: ``steps`` is not positive.
+
+    Example:
+        >>> from preimage.layers import RandomWalk, Recording
+        >>> with Recording() as recording:
+        ...     x = RandomWalk(lambda x: 0 * x[:, 0], steps=5)(torch.zeros(3, 1))
+        >>> recording.forward.values["acceptance"]
+        [tensor([1., 1., 1.])]
     """
 
     def __init__(self, log_density: LogDensity, steps: int) -> None:
