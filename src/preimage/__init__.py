@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from preimage.inverse import Solved as Solved
     from preimage.inverse import Traced as Traced
     from preimage.inverse import invert as invert
+    from preimage.inverse import load_inverse as load_inverse
     from preimage.inverse import pseudo_inverse as pseudo_inverse
     from preimage.inverse import register_inverse as register_inverse
 
@@ -52,6 +53,7 @@ _HOMES = {
     "Solved": "inverse",
     "Traced": "inverse",
     "invert": "inverse",
+    "load_inverse": "inverse",
     "pseudo_inverse": "inverse",
     "register_inverse": "inverse",
 }

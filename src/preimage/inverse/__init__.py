@@ -2,6 +2,7 @@
 
 from preimage.inverse.bars import ProgressBar
 from preimage.inverse.calibration import Calibration
+from preimage.inverse.files import load_inverse
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.inverse import Inverse
 from preimage.inverse.invert import invert
@@ -28,6 +29,7 @@ __all__ = [
     "Solved",
     "Traced",
     "invert",
+    "load_inverse",
     "plan",
     "pseudo_inverse",
     "register_inverse",
