@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from preimage.functional.event import sum_event
 from preimage.functional.sweeps import fixed_point_sweeps
+from preimage.functional.visible import values_are_visible
 from preimage.layers.attention.attend import attend_to_earlier
 from preimage.layers.attention.memory import Memory, new_memory
+from preimage.layers.attention.sliding_window import ROUNDING, sliding_window
 from preimage.layers.attention.transformer_block import TransformerBlock
 from preimage.nets import zero_last_layer
 from preimage.nets.autoregressive_net import AutoregressiveNet, Invert, Solution
@@ -26,8 +28,10 @@ class CausalTransformer(AutoregressiveNet):
 
     The network is undone token by token with the keys and values of earlier tokens remembered, so that all
     of it costs about as many operations as one forward pass, in T sequential steps. With ``together`` > 1
-    that many tokens are solved at once by parallel sweeps over them, given the tokens before: far fewer
-    steps where tokens depend weakly on each other, never more than T, and the same answer.
+    that many tokens are guessed and corrected at once, given the tokens before, in a window that moves on
+    behind every token that has settled, see :func:`sliding_window`: fewer steps where tokens depend weakly on
+    each other, never more than T, and the same answer up to rounding. Compiled code, ``torch.export`` and
+    ``torch.func``, which cannot look whether a token has settled, go token by token.
 
     Reference: Zhai et al. (2024), Normalizing flows are capable generative models (TarFlow),
     https://arxiv.org/abs/2412.06329; sweeps: Liu, Qin (2025), Accelerate TarFlow sampling with GS-Jacobi
@@ -43,7 +47,7 @@ class CausalTransformer(AutoregressiveNet):
         context: size of a context vector ``(N, context)``, which is added to every token; 0 for none.
         order: the positions, counted row by row, in the order in which they follow each other; row by row
             by default. ``range(T - 1, -1, -1)`` looks the other way.
-        together: number of tokens that are solved at once, 1 to T.
+        together: number of tokens that the inverse corrects at once, 1 to T.
 
     Returns:
         Parameters ``(N, C, *positions, count)`` for x ``(N, C, *positions)``.
@@ -98,45 +102,59 @@ class CausalTransformer(AutoregressiveNet):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """All tokens at once."""
-        seen = self._tokens(x)[:, :-1]  # (N, T - 1, C)
-        hidden = self._embedded(seen, 0, context)
-        for block in self.blocks:
-            hidden = block(hidden, attend_to_earlier)
-        raw = torch.cat([self._first(x, context), self._raw(hidden)], dim=1)  # (N, T, C, count)
-        return self._picture(raw)
+        return self._picture(self._raw_of_all(self._tokens(x), context))
 
     def solve(self, invert: Invert, y: Tensor, context: Tensor | None = None) -> Solution:
-        """Token by token, or block of tokens by block of tokens; arguments as for every such network."""
+        """Token by token, or several at a time; arguments as for every such network."""
         tokens = self._tokens(y)  # (N, T, C)
-        x, log_slope = invert(tokens[:, :1], self._first(y, context).to(y.dtype))
-        found, log_slopes = [x], [log_slope]
-        passes = torch.ones(y.shape[0], dtype=torch.long, device=y.device)
-        memory = new_memory(len(self.blocks), tokens.shape[1] - 1)
-        for start in range(1, tokens.shape[1], self.together):
-            wanted = tokens[:, start : start + self.together]
-            x, log_slope, sweeps = self._solve_block(
-                invert, wanted, found[-1][:, -1:], start, context, memory
-            )
-            memory.keep(wanted.shape[1])
+        if self.together == 1 or not values_are_visible():
+            x, slopes, steps = self._one_by_one(invert, tokens, context)
+        else:
+            x, slopes, steps = self._several(invert, tokens, context)
+        passes = torch.full(y.shape[:1], steps, device=y.device)
+        return Solution(self._picture(x), sum_event(slopes), passes)
+
+    def _one_by_one(self, invert: Invert, y: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, int]:
+        x, slopes = invert(y[:, :1], self._first(y, context).to(y.dtype))
+        found, log_slopes = [x], [slopes]
+        memory = new_memory(len(self.blocks), y.shape[1])
+        for start in range(1, y.shape[1]):
+            raw = self._following(found[-1], start - 1, context, memory)
+            memory.keep(1)
+            x, slopes = invert(y[:, start : start + 1], raw.to(y.dtype))
             found.append(x)
-            log_slopes.append(log_slope)
-            passes = passes + sweeps
-        return Solution(self._picture(torch.cat(found, 1)), sum_event(torch.cat(log_slopes, 1)), passes)
+            log_slopes.append(slopes)
+        return torch.cat(found, 1), torch.cat(log_slopes, 1), y.shape[1]
 
-    def _solve_block(
-        self, invert: Invert, y: Tensor, before: Tensor, start: int, context: Tensor | None, memory: Memory
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens ``start`` and following ``(N, L, C)``, given the one before them ``(N, 1, C)``."""
+    def _several(self, invert: Invert, y: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, int]:
+        def window(seen: Tensor, start: int, memory: Memory) -> tuple[Tensor, Tensor]:
+            raw = self._following(seen, start - 1, context, memory)
+            return invert(y[:, start : start + seen.shape[1]], raw.to(y.dtype))
 
-        def sweep(x: Tensor) -> tuple[Tensor, Tensor]:
-            hidden = self._embedded(torch.cat([before, x[:, :-1]], dim=1), start - 1, context)
-            for index, block in enumerate(self.blocks):
-                hidden = block(hidden, memory.attend(index))
-            return invert(y, self._raw(hidden).to(y.dtype))
+        def everything(x: Tensor) -> tuple[Tensor, Tensor]:
+            return invert(y, self._raw_of_all(x, context).to(y.dtype))
 
-        if y.shape[1] == 1:
-            return *sweep(y), torch.ones(y.shape[0], dtype=torch.long, device=y.device)
-        return fixed_point_sweeps(sweep, y, y.shape[1], rounding=4.0)
+        with torch.no_grad():
+            first = invert(y[:, :1], self._first(y, context).to(y.dtype))
+            x, slopes, steps = sliding_window(window, y, *first, self.together, len(self.blocks))
+        if not torch.is_grad_enabled():
+            return x, slopes, steps
+        swept = fixed_point_sweeps(everything, x, y.shape[1], ROUNDING)  # settled: it attaches the gradient
+        return swept.x, swept.extra, steps
+
+    def _raw_of_all(self, tokens: Tensor, context: Tensor | None) -> Tensor:
+        """The parameters of all tokens ``(N, T, C, count)`` from all tokens ``(N, T, C)``."""
+        hidden = self._embedded(tokens[:, :-1], 0, context)
+        for block in self.blocks:
+            hidden = block(hidden, attend_to_earlier)
+        return torch.cat([self._first(tokens, context), self._raw(hidden)], dim=1)
+
+    def _following(self, tokens: Tensor, start: int, context: Tensor | None, memory: Memory) -> Tensor:
+        """The parameters of the tokens that follow tokens ``start`` and following, ``(N, L, C, count)``."""
+        hidden = self._embedded(tokens, start, context)
+        for index, block in enumerate(self.blocks):
+            hidden = block(hidden, memory.attend(index))
+        return self._raw(hidden)
 
     def _embedded(self, tokens: Tensor, start: int, context: Tensor | None) -> Tensor:
         """Tokens ``start`` and following ``(N, L, C)`` as the blocks take them, ``(N, L, width)``."""

@@ -41,7 +41,7 @@ class Memory(abc.ABC):
 
     @abc.abstractmethod
     def keep(self, tokens: int) -> None:
-        """Keep the newest tokens, L of them, as they were when each block last saw them."""
+        """Keep the first of the new tokens, so many, as they were when each block last saw them."""
 
 
 class WrittenMemory(Memory):
@@ -95,8 +95,17 @@ class JoinedMemory(Memory):
         return joined
 
     def keep(self, tokens: int) -> None:
-        """What was put together last is what is kept."""
-        self.kept = list(self.newest)
+        """What was put together last is what is kept, up to so many new tokens."""
+        self.kept = [
+            None if newest is None else self._first(kept, newest, tokens)
+            for kept, newest in zip(self.kept, self.newest, strict=True)
+        ]
+
+    def _first(
+        self, kept: tuple[Tensor, Tensor] | None, newest: tuple[Tensor, Tensor], tokens: int
+    ) -> tuple[Tensor, Tensor]:
+        end = tokens if kept is None else kept[0].shape[2] + tokens
+        return newest[0][:, :, :end], newest[1][:, :, :end]
 
 
 def new_memory(blocks: int, tokens: int) -> Memory:
