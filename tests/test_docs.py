@@ -2,6 +2,8 @@
 
 import inspect
 import re
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -16,12 +18,13 @@ WITH_CODE = [p for p in PAGES if "```python\n" in p.read_text("utf-8") and not p
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
-def test_code_runs(page, capsys):
-    space = {}
+def test_code_runs(page, capsys, monkeypatch):
+    module = types.ModuleType("a_page")  # a real module, so that classes written on a page can be pickled
+    monkeypatch.setitem(sys.modules, "a_page", module)
     found = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.S | re.M)
     assert found
     for number, block in enumerate(found):
-        exec(compile(block, f"{page.name}, snippet {number}", "exec"), space)
+        exec(compile(block, f"{page.name}, snippet {number}", "exec"), module.__dict__)
 
 
 def test_every_exception_has_an_entry():
