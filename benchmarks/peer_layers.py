@@ -26,7 +26,8 @@ HEAD = """# The same layers in other libraries
 
 For every pair below both libraries hold the same weights and run the same map in float64: the columns are the
 largest difference `|a - b| / (1 + |b|)` of values and log_dets, in each direction, over all tests of the pair
-(`tests/peers/`). Written by `python benchmarks/peer_layers.py`, which runs these tests.
+(`tests/peers/`). Where a number is larger than 1e-10, the test says what the other library does differently.
+Written by `python benchmarks/peer_layers.py`, which runs these tests.
 """
 
 

@@ -89,14 +89,14 @@ SAMPLES = [
         free=(1,),
     ),
     Sample("jet", lambda: jet((1, 4, 4), patch=2, couplings=3, **SMALL), free=(1, 4, 4)),
-    Sample("tarflow block", lambda: tarflow_block((2, 2, 2), **SMALL)),
+    Sample("tarflow block", lambda: tarflow_block((2, 3), **SMALL, depth=2)),
     Sample(
         "tarflow block, context, additive",
-        lambda: tarflow_block((2, 4), AdditiveMap(), **SMALL, depth=1, context=2, order=[2, 0, 3, 1]),
+        lambda: tarflow_block((2, 2, 2), AdditiveMap(), **SMALL, depth=1, context=2, order=[2, 0, 3, 1]),
     ),
     Sample(
         "tarflow block, three tokens together, context",
-        lambda: tarflow_block((2, 6), **SMALL, depth=1, context=2, together=3),
+        lambda: tarflow_block((2, 5), **SMALL, depth=1, context=2, together=3),
     ),
     Sample(
         "tarflow block, all tokens together",
