@@ -70,3 +70,80 @@ def test_a_singular_square_layer_is_not_called_exact():
 def test_nothing_is_inverted_for_the_ledger(inverse, monkeypatch):
     monkeypatch.setattr(type(inverse), "data_free", None)
     assert inverse.report.ledger.rows
+
+
+def participation(matrix):
+    energy = torch.linalg.svdvals(matrix.double()).square()
+    return (energy.sum() ** 2 / energy.square().sum()).item()
+
+
+def test_effective_rank_is_that_of_the_matrix_or_close(inverse):
+    rows = {row.name: row for row in inverse.ledger.rows}
+    assert rows["4"].effective_rank == pytest.approx(participation(inverse.network[4].weight), rel=1e-6)
+    torch.manual_seed(1)
+    wide = nn.Linear(300, 200).double()
+    (row,) = pi.invert(wide, torch.zeros(1, 300).double()).ledger.rows
+    assert row.effective_rank == pytest.approx(participation(wide.weight), rel=0.2)
+    assert row.effective_rank < row.rank
+    again = pi.invert(wide, torch.zeros(1, 300).double()).ledger.rows[0]
+    assert again.effective_rank == row.effective_rank
+
+
+def test_losses_name_what_forgets_most(inverse):
+    losses = inverse.ledger.losses
+    assert losses[0].name == "0"
+    assert losses[0].loses == 192 - 64
+    assert {row.name for row in losses} >= {"0", "4"}
+
+
+def test_a_stored_ledger_is_the_same_ledger(inverse):
+    data = json.loads(json.dumps(inverse.ledger.to_dict()))
+    again = pi.Ledger.from_dict(data)
+    assert again == inverse.ledger
+    assert not inverse.ledger.diff(again).changes
+    assert str(inverse.ledger.diff(again)) == "no region differs"
+
+
+def test_a_diff_shows_what_training_and_surgery_change():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 4))
+    x = torch.zeros(1, 6)
+    before = pi.invert(model, x).ledger
+    with torch.no_grad():
+        model[2].weight[0] = model[2].weight[1]
+    trained = before.diff(pi.invert(model, x).ledger)
+    (change,) = trained.changes
+    assert set(change.fields) >= {"guarantee", "rank", "nullity"}
+    assert "~ 2 (linear)" in str(trained)
+    assert "rank 4 -> 3" in str(trained)
+    longer = nn.Sequential(model[0], nn.Tanh(), nn.Sigmoid(), model[2])
+    surgery = before.diff(pi.invert(longer, x).ledger)
+    assert any(change.before is None and change.after.operations == "sigmoid" for change in surgery.changes)
+    assert "+ 2 (sigmoid)" in str(surgery)
+    json.dumps(surgery.to_dict())
+
+
+def test_the_page_needs_nothing_else_and_can_be_read_without_colours(inverse):
+    page = inverse.report.to_html()
+    assert page.startswith("<!doctype html>")
+    assert "http" not in page.replace("http-equiv", "")
+    assert "<script" not in page
+    assert 'scope="row"' in page
+    assert 'scope="col"' in page
+    assert "<caption>" in page
+    assert "|f(g(y)) - y|" in page
+    assert "<h1>" in page
+
+
+def test_names_cannot_break_the_page():
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.add_module("<b>&", nn.Linear(2, 2))
+
+        def forward(self, x):
+            return getattr(self, "<b>&")(x)
+
+    page = pi.invert(Odd(), torch.zeros(1, 2)).ledger.to_html()
+    assert "<b>" not in page
+    assert "&lt;b&gt;&amp;" in page
