@@ -7,19 +7,19 @@ from torch import Tensor
 
 from preimage.functional.monotone_root import monotone_root
 from preimage.functional.newton import WithSlope
-from preimage.functional.visible import values_are_visible
 
 STEPS = 64
 """Bisection alone reaches any float64 in so many."""
-TRACED_STEPS = 12
-"""For compiled code and ``torch.func``, which run them all; Newton steps mostly need 6."""
+COMPILED_STEPS = 16
+"""For compiled code, which runs all of them; Newton steps mostly need 6. What they miss becomes NaN."""
 
 
 def certain_root(function: WithSlope, y: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
     r"""Solve :math:`f(x) = y` elementwise for an increasing f, and check the answer.
 
     The search is that of :func:`~preimage.functional.monotone_root.monotone_root`, with implicit gradients.
-    An answer whose image differs from y by more than rounding explains becomes NaN, and so does its slope.
+    An answer becomes NaN, and so does its slope, if its image differs from y by more than rounding explains,
+    or if f is so flat that rounding y moves it by more than a hundredth of its size (or of 1).
 
     Reference: Press, Teukolsky, Vetterling, Flannery (2007), Numerical Recipes, section 9.4,
     https://numerical.recipes
@@ -32,7 +32,7 @@ def certain_root(function: WithSlope, y: Tensor, low: Tensor, high: Tensor) -> t
     Returns:
         x and the derivative of f there, the shape of y.
 
-    Cost: about 9 evaluations where f is smooth, at most 67; 15 in compiled code.
+    Cost: about 9 evaluations where f is smooth, at most 67; 19 in compiled code.
 
     Example:
         >>> cube = lambda x: (x**3, 3 * x**2)
@@ -40,10 +40,12 @@ def certain_root(function: WithSlope, y: Tensor, low: Tensor, high: Tensor) -> t
         >>> certain_root(cube, y, torch.zeros_like(y), torch.full_like(y, 10.0))[0]  # 1e9 is out of reach
         tensor([2., nan], dtype=torch.float64)
     """
-    steps = STEPS if values_are_visible() else TRACED_STEPS
+    steps = COMPILED_STEPS if torch.compiler.is_compiling() else STEPS
     x = monotone_root(function, y, low, high, steps=steps)
     value, slope = function(x)
     with torch.no_grad():
-        rounding = 1000 * torch.finfo(y.dtype).eps * (y.abs() + (slope * x).abs() + 1)
-        doubt = torch.where((value - y).abs() <= rounding, 0.0, torch.nan).to(y.dtype)
+        epsilon, size = torch.finfo(y.dtype).eps, 1 + x.abs()
+        found = (value - y).abs() <= 1000 * epsilon * (y.abs() + slope * size + 1)
+        determined = 4 * epsilon * y.abs() <= 0.01 * slope * size
+        doubt = torch.where(found & determined, 0.0, torch.nan).to(y.dtype)
     return x + doubt, slope + doubt

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from preimage.functional.certain_root import certain_root
 from preimage.functional.sigmoid_mixture import sigmoid_mixture
 from preimage.layers.coupling.element_map import ElementMap
 
-LEAST_STEEPNESS = 1e-3
-_RAW_ONE = math.log(math.expm1(1 - LEAST_STEEPNESS))
-"""What gives a sigmoid the steepness 1."""
+LOG_STEEPNESS, SHIFT, LOGIT = 3.0, 50.0, 7.0
+"""How large the logarithm of a, b, and the logits of u and w become at most."""
 
 
 class _Sizes(NamedTuple):
@@ -38,7 +35,7 @@ class Weights(NamedTuple):
     """The numbers of one layer, as ``sigmoid_mixture`` takes them."""
 
     inner: Tensor
-    steepness: Tensor
+    log_steepness: Tensor
     shift: Tensor
     outer: Tensor
 
@@ -48,7 +45,9 @@ class DeepSigmoidMap(ElementMap):
     r"""Deep sigmoidal flow, :math:`h^{l+1} = \sigma^{-1}\big(w^l\, \sigma(a^l \odot u^l h^l + b^l)\big)`.
 
     An increasing network of one number: rows of u and w are probabilities, a is positive. It approximates any
-    increasing function, and goes on in straight lines at both ends, so that its range is the whole line.
+    increasing function, and goes on in straight lines at both ends, so that its range is the whole line. All
+    weights are softly bounded (a between 0.05 and 20, b by 50, logits by 7), so that no large output of a
+    conditioner makes a map that is flat to rounding for all inputs.
     Inside of :class:`~preimage.layers.Autoregressive` it makes a neural autoregressive flow, inside of a
     :class:`~preimage.layers.Coupling` a neural coupling. The inverse brackets the root by the flattest and
     steepest sigmoids, searches it, checks it, and has implicit gradients.
@@ -82,15 +81,15 @@ class DeepSigmoidMap(ElementMap):
 
     def forward_elements(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Run the network."""
-        y, slope = _run(x, self._weights(raw))
-        return y, slope.log()
+        return _run(x, self._weights(raw))
 
     def inverse_elements(self, y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Bracket the root by the steepest and flattest sigmoids, then search it."""
         weights = self._weights(raw)
 
         def function(x: Tensor) -> tuple[Tensor, Tensor]:
-            return _run(x, weights)
+            value, log_slope = _run(x, weights)
+            return value, log_slope.exp()
 
         x, slope = certain_root(function, y, *_bracket(y, weights))
         return x, -slope.log()
@@ -105,11 +104,11 @@ class DeepSigmoidMap(ElementMap):
 
 
 def _run(x: Tensor, weights: list[Weights]) -> tuple[Tensor, Tensor]:
-    """The value and its derivative, of the shape of x."""
-    h, slope = x[..., None], torch.ones_like(x)[..., None]
+    """The value and the logarithm of its derivative, of the shape of x."""
+    h, log_slope = x[..., None], torch.zeros_like(x)[..., None]
     for layer in weights:
-        h, slope = sigmoid_mixture(h, slope, *layer)
-    return h[..., 0], slope[..., 0]
+        h, log_slope = sigmoid_mixture(h, log_slope, *layer)
+    return h[..., 0], log_slope[..., 0]
 
 
 @torch.no_grad()
@@ -121,8 +120,9 @@ def _bracket(y: Tensor, weights: list[Weights]) -> tuple[Tensor, Tensor]:
     """
     low = high = y
     for weight in reversed(weights):
-        low = ((low[..., None] - weight.shift) / weight.steepness).amin(-1)
-        high = ((high[..., None] - weight.shift) / weight.steepness).amax(-1)
+        flatness = torch.exp(-weight.log_steepness)
+        low = ((low[..., None] - weight.shift) * flatness).amin(-1)
+        high = ((high[..., None] - weight.shift) * flatness).amax(-1)
     room = 1e-3 + 1e-3 * (high.abs() + low.abs())
     return low - room, high + room
 
@@ -135,8 +135,13 @@ def _of_raw(layer: _Sizes, inner: Tensor, steepness: Tensor, shift: Tensor, oute
     if layer.sources == 1:
         inner = inner.new_zeros(layer.sigmoids)
     return Weights(
-        inner.unflatten(-1, (layer.sigmoids, layer.sources)),
-        LEAST_STEEPNESS + functional.softplus(steepness + _RAW_ONE),
-        shift + spread,
-        outer.unflatten(-1, (layer.targets, layer.sigmoids)) + near,
+        _bounded(inner, LOGIT).unflatten(-1, (layer.sigmoids, layer.sources)),
+        _bounded(steepness, LOG_STEEPNESS),
+        _bounded(shift, SHIFT) + spread,
+        _bounded(outer, LOGIT).unflatten(-1, (layer.targets, layer.sigmoids)) + near,
     )
+
+
+def _bounded(raw: Tensor, bound: float) -> Tensor:
+    """The number itself where it is small, never beyond the bound."""
+    return bound * torch.tanh(raw / bound)
