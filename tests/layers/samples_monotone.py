@@ -1,4 +1,4 @@
-"""Samples of the monotone maps with numerical inverses."""
+"""Samples of the monotone maps with numerical inverses: few, because compiled searches are long."""
 
 import torch
 
@@ -20,7 +20,6 @@ def _wide(n: int) -> torch.Tensor:
 
 
 SAMPLES = [
-    Sample("logistic mixture", lambda: LearnedMap(LogisticMixtureMap(3), 4), inputs=_wide, perturb=1.0),
     Sample(
         "coupling, logistic mixture",
         lambda: Coupling(SlicePartition(3), MLP(1, 2 * 8, (8,)), LogisticMixtureMap(2)),

@@ -87,7 +87,6 @@ SAMPLES = [
     Sample("quadratic spline", lambda: LearnedMap(QuadraticSplineMap(), 4), inputs=_wide, perturb=1.0),
     Sample("cubic spline", lambda: LearnedMap(CubicSplineMap(4), 4), inputs=_wide, perturb=1.0),
     Sample("coupling, rational quadratic", lambda: _coupling(RationalQuadraticMap(4)), perturb=0.5),
-    Sample("coupling, cubic spline", lambda: _coupling(CubicSplineMap(3)), perturb=0.5),
     Sample(
         "coupling, rational quadratic, checkerboard",
         lambda: Coupling(
