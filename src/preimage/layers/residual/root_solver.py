@@ -114,8 +114,8 @@ class AndersonSolver(RootSolver):
 class SolverBySize(RootSolver):
     """One solver for small events, another for large ones.
 
-    Reference: see :class:`NewtonSolver` and :class:`AndersonSolver`; Kelley (1995), Iterative methods for linear
-    and nonlinear equations, https://doi.org/10.1137/1.9781611970944
+    Reference: see :class:`NewtonSolver` and :class:`AndersonSolver`; Kelley (1995), Iterative methods for
+    linear and nonlinear equations, https://doi.org/10.1137/1.9781611970944
 
     Args:
         small: for events of up to ``limit`` numbers.
