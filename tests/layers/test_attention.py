@@ -56,8 +56,8 @@ def torch_layer(block: TransformerBlock, width: int, heads: int) -> nn.Transform
     ).double()
     attention = theirs.self_attn
     with torch.no_grad():
-        attention.in_proj_weight.copy_(torch.cat([block.query.weight, block.key.weight, block.value.weight]))
-        attention.in_proj_bias.copy_(torch.cat([block.query.bias, torch.zeros(2 * width)]))
+        attention.in_proj_weight.copy_(block.queries_keys_values.weight)
+        attention.in_proj_bias.copy_(torch.cat([block.query_bias.flatten(), torch.zeros(2 * width)]))
         pairs = {
             attention.out_proj: block.output,
             theirs.norm1: block.attention_norm,

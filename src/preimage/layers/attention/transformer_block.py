@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from preimage.layers.attention.attend import Attend, attend_to_all
@@ -47,9 +48,8 @@ class TransformerBlock(nn.Module):
             )
         self.heads = heads
         self.attention_norm = nn.LayerNorm(width)
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width, bias=False)
-        self.value = nn.Linear(width, width, bias=False)
+        self.queries_keys_values = nn.Linear(width, 3 * width, bias=False)
+        self.query_bias = nn.Parameter(torch.zeros(heads, 1, width // heads))
         self.output = nn.Linear(width, width)
         self.feedforward_norm = nn.LayerNorm(width)
         self.feedforward = nn.Sequential(
@@ -58,11 +58,8 @@ class TransformerBlock(nn.Module):
 
     def forward(self, tokens: Tensor, attend: Attend = attend_to_all) -> Tensor:
         """Run both halves; every token sees every other one unless ``attend`` says otherwise."""
-        normed = self.attention_norm(tokens)
-        seen = attend(*(self._divide(part(normed)) for part in (self.query, self.key, self.value)))
+        parts = self.queries_keys_values(self.attention_norm(tokens))  # (N, L, 3 * width)
+        queries, keys, values = parts.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        seen = attend(queries + self.query_bias, keys, values)  # (N, heads, L, width / heads)
         tokens = tokens + self.output(seen.transpose(1, 2).flatten(2))
         return tokens + self.feedforward(self.feedforward_norm(tokens))
-
-    def _divide(self, tokens: Tensor) -> Tensor:
-        """One part for each head, ``(N, heads, L, width / heads)``."""
-        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
