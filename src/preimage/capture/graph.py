@@ -173,17 +173,17 @@ class Graph:
 
     def between(self, start: str, end: str) -> tuple[Node, ...]:
         """Nodes that lie on some path from one value to another, the end included, in execution order."""
+        skip = len(self.inputs)  # values are numbered from the inputs on
+        span = self.nodes[max(0, self.order[start] + 1 - skip) : max(0, self.order[end] + 1 - skip)]
         after = {start}
-        for node in self.nodes:
-            if after.intersection(node.inputs):
+        for node in span:
+            if not after.isdisjoint(node.inputs):
                 after.add(node.name)
         before = {end}
-        for node in reversed(self.nodes):
+        for node in reversed(span):
             if node.name in before:
                 before.update(node.inputs)
-        return tuple(
-            node for node in self.nodes if node.name in after and node.name in before and node.name != start
-        )
+        return tuple(node for node in span if node.name in after and node.name in before)
 
     def tensor(self, name: str) -> Tensor | None:
         """The parameter, buffer or constant behind a reference, or None when the value is computed."""
