@@ -50,7 +50,7 @@ def test_text_data_and_page_say_the_same(inverse):
     table = inverse.ledger
     data = json.loads(json.dumps(table.to_dict()))
     assert len(data["rows"]) == len(table.rows)
-    page = table.to_html()
+    page = table.to_html().replace("<wbr>", "")
     for row in table.rows:
         assert row.operations in str(table)
         assert row.operations in page

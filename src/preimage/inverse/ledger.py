@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import html
-import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
-from preimage.capture.graph import Graph
-from preimage.capture.layout import Layout
-from preimage.inverse.context import RuleContext
 from preimage.inverse.guarantee import Guarantee
-from preimage.inverse.plan import Plan
-from preimage.inverse.rank import facts_of
-from preimage.inverse.region import Region
-from preimage.inverse.registry import Site
-from preimage.inverse.rules.affine import affine_of
-from preimage.inverse.rules.affine_inverse import prepared
-from preimage.inverse.search import affine_regions
-from preimage.inverse.solvers import Facts
+
+if TYPE_CHECKING:
+    from preimage.inverse.ledger_diff import LedgerDiff
 
 
 @dataclass(frozen=True)
@@ -38,6 +28,8 @@ class Row:
         nullity: inputs that its linear part forgets, None likewise.
         certified: whether rank and condition come from a complete factorisation.
         depth: 0 for a step of the way back, 1 for a part of the step above it.
+        effective_rank: how many directions share the energy of its linear part, always an estimate; see
+            :func:`preimage.inverse.effective_rank.effective_rank`.
     """
 
     name: str
@@ -52,6 +44,13 @@ class Row:
     nullity: int | None = None
     certified: bool = False
     depth: int = 0
+    effective_rank: float | None = None
+
+    @property
+    def loses(self) -> int:
+        """Numbers per sample that are forgotten for certain: the null space, or the shrinking of the size."""
+        shrinks = max(0, self.inputs - self.outputs)
+        return shrinks if self.nullity is None else max(shrinks, self.nullity)
 
 
 @dataclass(frozen=True)
@@ -88,6 +87,11 @@ class Ledger:
             )
         return f"{self.guarantee}: no dimension need be lost; the certificate of each call says what was"
 
+    @property
+    def losses(self) -> tuple[Row, ...]:
+        """The rows that forget numbers for certain, the most forgetful one first."""
+        return tuple(sorted((row for row in self.rows if row.loses), key=lambda row: -row.loses))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {
@@ -98,30 +102,42 @@ class Ledger:
             "rows": [asdict(row) for row in self.rows],
         }
 
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Ledger:
+        """The ledger that :meth:`to_dict` wrote, for comparing with one of another day."""
+        rows = tuple(Row(**row) for row in data["rows"])
+        return Ledger(rows, data["guarantee"], data["input_size"], data["output_size"])
+
     def to_html(self) -> str:
-        """An HTML table without styles of its own."""
-        head = "".join(f"<th>{title}</th>" for title in _TITLES)
-        body = "".join(
-            f'<tr class="depth{row.depth} {row.guarantee}">'
-            + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row))
-            + "</tr>"
-            for row in self.rows
-        )
-        return (
-            f'<table class="ledger"><caption>{html.escape(self.verdict)}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        )
+        """One self-contained page: opens without a network, in light and dark, readable without colours."""
+        from preimage.inverse.ledger_page import page  # it reads ledgers itself
+
+        return page(self)
+
+    def diff(self, other: Ledger) -> LedgerDiff:
+        """What changes from this ledger to another one: two models, or before and after training.
+
+        Example:
+            >>> import torch, preimage as pi
+            >>> before = pi.invert(torch.nn.Linear(3, 2), torch.zeros(1, 3)).ledger
+            >>> after = pi.invert(torch.nn.Linear(3, 1), torch.zeros(1, 3)).ledger
+            >>> [change.fields for change in before.diff(after).changes]
+            [('outputs', 'ratio', 'rank', 'condition', 'nullity', 'effective_rank')]
+        """
+        from preimage.inverse.ledger_diff import diff  # it reads ledgers itself
+
+        return diff(self, other)
 
     def __str__(self) -> str:
-        table = [_TITLES, *(_cells(row) for row in self.rows)]
-        widths = [max(len(line[column]) for line in table) for column in range(len(_TITLES))]
+        table = [TITLES, *(cells(row) for row in self.rows)]
+        widths = [max(len(line[column]) for line in table) for column in range(len(TITLES))]
         lines = [
             "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in table
         ]
         return "\n".join([*lines, "", self.verdict])
 
 
-_TITLES = (
+TITLES = (
     "region",
     "operations",
     "in",
@@ -129,13 +145,15 @@ _TITLES = (
     "of input",
     "inverse",
     "rank",
+    "eff. rank",
     "condition",
     "lost",
     "evidence",
 )
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def cells(row: Row) -> tuple[str, ...]:
+    """What the table shows of a row."""
     known = row.rank is not None
     evidence = (
         ("certified" if row.certified else "estimate") if known or row.condition is not None else "each call"
@@ -149,95 +167,14 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.ratio:.4g}",
         row.guarantee,
         f"{row.rank:,}" if row.rank is not None else "",
+        _estimate(row.effective_rank),
         f"{row.condition:.3g}" if row.condition is not None else "",
         f"{row.nullity:,}" if row.nullity is not None else "",
         "closed form" if closed else evidence,
     )
 
 
-def ledger(graph: Graph, plan: Plan, context: RuleContext) -> Ledger:
-    """Build the ledger of a plan, shallow to deep.
-
-    Args:
-        graph: the captured network.
-        plan: the way back from the network's outputs.
-        context: keeps the factorisations that rank and condition come from, for later use.
-
-    Cost:
-        One factorisation for each affine map; seconds for a network of 50 convolutions.
-    """
-    rows = [
-        row for region in reversed(plan.regions) for row in _rows(graph, region, context, plan.wanted_size)
-    ]
-    return Ledger(tuple(rows), plan.guarantee.value, plan.wanted_size, plan.known_size)
-
-
-def _rows(graph: Graph, region: Region, context: RuleContext, size: int) -> Iterator[Row]:
-    if region.kind == "gather":
-        return
-    yield _row(graph, region, context, size, 0)
-    if region.kind in ("residual", "opaque"):
-        for part in _parts(graph, region):
-            yield _row(graph, part, context, size, 1)
-
-
-def _parts(graph: Graph, region: Region) -> Iterator[Region]:
-    """The affine and saturated maps inside a region that is solved as a whole."""
-    claimed: set[str] = set()
-    found: list[Region] = []
-    for name in reversed(region.nodes):
-        if name not in claimed:
-            for part in affine_regions(graph, name, ()):
-                claimed.update(part.nodes)
-                found.append(part)
-    yield from reversed(found)
-
-
-def _row(graph: Graph, region: Region, context: RuleContext, size: int, depth: int) -> Row:
-    name, _, operations = region.label.rpartition(": ")
-    outputs = sum(graph.size(target) for target in region.targets)
-    facts = _facts(graph, region, context)
-    return Row(
-        name=name,
-        operations=operations,
-        kind=region.kind,
-        inputs=graph.size(region.source),
-        outputs=outputs,
-        ratio=outputs / max(1, size),
-        guarantee=_promise(region, facts).value,
-        rank=facts.rank if facts else None,
-        condition=facts.condition if facts and math.isfinite(facts.condition) else None,
-        nullity=facts.nullity if facts else None,
-        certified=bool(facts and facts.certified),
-        depth=depth,
-    )
-
-
-def _facts(graph: Graph, region: Region, context: RuleContext) -> Facts | None:
-    if region.kind not in ("affine", "saturation"):
-        return None
-    nodes = tuple(graph.by_name[name] for name in region.nodes)
-    chain = nodes[:-1] if region.kind == "saturation" else nodes
-    if not chain:
-        return None
-    key = ("facts", region.source, chain[-1].name)
-    if region.kind == "affine":
-        facts = prepared(Site(graph, chain, region.source, chain[-1].name, context=context), None).facts
-    else:
-        facts = context.prepared(key, context.versions, lambda: facts_of(affine_of(graph, chain)))
-    return _for_all_entries(facts, graph.layout(region.source))
-
-
-def _for_all_entries(facts: Facts, layout: Layout | None) -> Facts:
-    """Facts of a whole sample, where the map acts on each of the entries that are folded into axis 0."""
-    fold = 1 if layout is None else layout.fold
-    rank = None if facts.rank is None else fold * facts.rank
-    return replace(facts, in_size=fold * facts.in_size, out_size=fold * facts.out_size, rank=rank)
-
-
-def _promise(region: Region, facts: Facts | None) -> Guarantee:
-    """The promise by shapes, corrected by the rank that was found."""
-    if facts is None or facts.rank is None or region.kind == "saturation":
-        return region.guarantee
-    measured = {"exact": Guarantee.EXACT, "left": Guarantee.LEFT, "right": Guarantee.RIGHT}
-    return measured.get(facts.guarantee, Guarantee.ESTIMATE)
+def _estimate(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"~{value:,.0f}" if value >= 100 else f"~{value:.3g}"
