@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from preimage.checks import values_are_visible
 from preimage.errors import NotInvertibleError
+from preimage.functional.condition import condition_number
 from preimage.functional.convolve import circular_convolution, reach_before
 from preimage.functional.transfer import (
     frequency_weights,
@@ -130,8 +131,7 @@ class CircularConvolution(SpatialLinear):
 
     def condition(self, sizes: Sequence[int]) -> Tensor:
         """Largest over smallest singular value of all frequencies."""
-        singular = torch.linalg.svdvals(self.transfer(sizes))
-        return singular.max() / singular.min()
+        return condition_number(self.transfer(sizes))
 
     def extra_repr(self) -> str:
         """The sizes."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from preimage.functional.condition import condition_number
 from preimage.functional.transfer import from_frequencies, to_frequencies, transfer_matrices
 from preimage.layers.convolution.spatial_linear import SpatialLinear, kernel_sizes
 
@@ -83,8 +84,7 @@ class CircularExponential(SpatialLinear):
 
     def condition(self, sizes: Sequence[int]) -> Tensor:
         """Largest over smallest singular value of all frequencies."""
-        singular = torch.linalg.svdvals(torch.linalg.matrix_exp(self._transfer(sizes)))
-        return singular.max() / singular.min()
+        return condition_number(torch.linalg.matrix_exp(self._transfer(sizes)))
 
     def extra_repr(self) -> str:
         """The sizes."""

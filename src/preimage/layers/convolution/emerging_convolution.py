@@ -13,8 +13,8 @@ from preimage.layers.convolution.spatial_linear import SpatialLinear
 class EmergingConvolution(SpatialLinear):
     r"""Convolution :math:`y = W_2 * (W_1 * x) + b` that sees all sides, from two that see one half each.
 
-    :math:`W_1` sees the positions and channels before, :math:`W_2` those behind; together they see a whole k x k
-    neighbourhood. log_det is exact and the inverse two back substitutions.
+    :math:`W_1` sees the positions and channels before, :math:`W_2` those behind; together they see a whole
+    k x k neighbourhood. log_det is exact and the inverse two back substitutions.
 
     Reference: Hoogeboom, van den Berg, Welling (2019), Emerging convolutions for generative normalizing
     flows, https://arxiv.org/abs/1901.11137

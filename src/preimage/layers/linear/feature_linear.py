@@ -15,6 +15,7 @@ from preimage.certificate import Certificate, OnError
 from preimage.checks import Context, reference_tensor
 from preimage.domains import Reals
 from preimage.errors import ShapeError
+from preimage.functional.condition import condition_number
 from preimage.functional.event import align_event
 from preimage.functional.rows import RowFunction, as_matrix, map_rows
 
@@ -73,8 +74,7 @@ class FeatureLinear(Bijection, abc.ABC):
 
     def condition(self) -> Tensor:
         """The condition number of W, a scalar; O(C^3)."""
-        singular = torch.linalg.svdvals(self.matrix)
-        return singular[0] / singular[-1]
+        return condition_number(self.matrix)
 
     def forward_and_log_det(self, x: Tensor, context: Context = None) -> tuple[Tensor, Tensor]:
         """Multiply, then shift."""
