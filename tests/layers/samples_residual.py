@@ -63,7 +63,9 @@ SAMPLES = [
     Sample("radial, pictures, context", lambda: Radial((2, 2, 1), context=2)),
     Sample("sylvester, orthogonal", lambda: Sylvester(OrthogonalDirections(4, 2))),
     Sample("sylvester, householder", lambda: Sylvester(HouseholderDirections(3, 2))),
-    Sample("sylvester, triangular", lambda: Sylvester(ReversedDirections(3, reverse=True))),
+    Sample(
+        "sylvester, triangular, context", lambda: Sylvester(ReversedDirections(3, reverse=True), context=2)
+    ),
     Sample("proximal residual", lambda: ProximalResidual(ProximalMLP(3, (6,), strength=4.0), solver=FEW)),
     Sample(
         "proximal residual, signals, two blocks, context",

@@ -12,6 +12,7 @@ from preimage.functional.monotone_root import monotone_root
 from preimage.functional.root import newton_system, refine
 from preimage.functional.visible import values_are_visible
 from preimage.layers.residual.directions import Directions
+from preimage.layers.residual.lipschitz_network import as_context, embedding, repeat_rows, vector_domain
 
 
 class Sylvester(Bijection):
@@ -33,6 +34,7 @@ class Sylvester(Bijection):
     Args:
         directions: the matrix Q: :class:`~preimage.layers.OrthogonalDirections`,
             :class:`~preimage.layers.HouseholderDirections` or :class:`~preimage.layers.ReversedDirections`.
+        context: size of a context vector that moves b; 0 for none.
 
     Returns:
         y of the shape of x ``(N, D)``, and log_det ``(N,)``.
@@ -47,7 +49,7 @@ class Sylvester(Bijection):
         True
     """
 
-    def __init__(self, directions: Directions) -> None:
+    def __init__(self, directions: Directions, context: int = 0) -> None:
         super().__init__()
         features, size = directions.matrix().shape
         self.directions = directions
@@ -55,19 +57,26 @@ class Sylvester(Bijection):
         self.raw_outer = nn.Parameter(0.3 * torch.randn(size, size))
         self.raw_inner = nn.Parameter(0.3 * torch.randn(size, size))
         self.bias = nn.Parameter(torch.zeros(size))
+        self.context_domain = vector_domain(context)
+        self.context = embedding(context, size)
 
     def forward_and_log_det(self, x: Tensor, context: Context = None) -> tuple[Tensor, Tensor]:
         """Move."""
         q, outer, inner = self.directions.matrix(), _triangular(self.raw_outer), _triangular(self.raw_inner)
-        position = x @ q @ inner.T + self.bias  # (N, M)
+        position = x @ q @ inner.T + self._bias(context)  # (N, M)
         return x + position.tanh() @ outer.T @ q.T, self._log_det(position)
 
     def inverse_and_log_det(self, y: Tensor, context: Context = None) -> tuple[Tensor, Tensor]:
         """Find the position in the M directions, and move back."""
         q, outer, inner = self.directions.matrix(), _triangular(self.raw_outer), _triangular(self.raw_inner)
-        place = _solve(outer, inner, self.bias, y @ q)  # (N, M): Q^T x
-        position = place @ inner.T + self.bias
+        bias = self._bias(context)
+        place = _solve(outer, inner, bias, y @ q)  # (N, M): Q^T x
+        position = place @ inner.T + bias
         return y - position.tanh() @ outer.T @ q.T, -self._log_det(position)
+
+    def _bias(self, context: Context) -> Tensor:
+        """``(1, M)``, or ``(N, M)`` with a context."""
+        return self.bias[None] if self.context is None else self.bias + self.context(as_context(context))
 
     def _log_det(self, position: Tensor) -> Tensor:
         product = self.raw_outer.diagonal().tanh() * self.raw_inner.diagonal().tanh()  # (M,)
@@ -84,7 +93,8 @@ def _solve(outer: Tensor, inner: Tensor, bias: Tensor, y: Tensor) -> Tensor:
     """z with ``z + R tanh(R~ z + b) = y``, ``(N, M)``; NaN where no solution was found."""
 
     def function(z: Tensor) -> Tensor:
-        return z + (z @ inner.T + bias).tanh() @ outer.T
+        own = bias if bias.shape[0] == 1 else repeat_rows(bias, z.shape[0])
+        return z + (z @ inner.T + own).tanh() @ outer.T
 
     found = newton_system(function, y, y)
     z, converged = found.x, found.converged
@@ -102,7 +112,7 @@ def _back_substitute(outer: Tensor, inner: Tensor, bias: Tensor, y: Tensor) -> T
     z, h = torch.zeros_like(y), torch.zeros_like(y)
     for i in reversed(range(size)):
         rest = (h * outer[i]).sum(1)
-        shift = (z * inner[i]).sum(1) + bias[i]
+        shift = (z * inner[i]).sum(1) + bias[:, i]
         z[:, i] = _one(outer[i, i], inner[i, i], shift, y[:, i] - rest)
         h[:, i] = (inner[i, i] * z[:, i] + shift).tanh()
     return z
