@@ -27,6 +27,9 @@ WRITTEN, PROBED, FINISHING = 1024, 128, 15
 """Most unknowns of a Jacobian that is written down, and of one that is written down again to look for a
 second solution; most Newton steps with it."""
 
+CHEAP, STARTS = 256, 3
+"""Most unknowns for which other starts are tried, and how many."""
+
 THOROUGH, BRIEF, ROUGH = 400, 24, 10
 """Jacobian products for a small region, a large one, and a large one behind which information was lost, so
 that no amount of work makes the answer exact. ``Inverse.solve`` spends more."""
@@ -65,6 +68,8 @@ def _solve(site: Site, y: Tensor, first: Tensor | None) -> Solved:
         metric = smooth_metric(site.event, y)
         begin = textured_start(moments_of_samples(site, y)[0], metric)
         x, certificate = quasi_newton(solve, y, begin, effort=effort, metric=metric)
+        if certificate.residual.isfinite().all() and is_small(x, y):
+            x, certificate = finished(solve, y, x, certificate, effort.tolerance)
     else:
         begin = start(site, y, solve) if first is None else first
         x, certificate = gauss_newton(solve, y, begin, effort=effort)
@@ -88,12 +93,33 @@ def finished(
     left = ~certificate.converged & certificate.residual.isfinite()
     if not bool(left.any()):
         return x, certificate
-    solved, evidence = dense_newton(region, y[left], x[left], tolerance=tolerance, steps=FINISHING)
     x, residual = x.clone(), certificate.residual.clone()
-    x[left], residual[left] = solved, evidence.residual.to(residual)
+    for start in (x, *other_starts(x, y)):
+        steps = FINISHING if x[0].numel() <= CHEAP else FINISHING // 2
+        solved, evidence = dense_newton(region, y[left], start[left], tolerance=tolerance, steps=steps)
+        found = torch.where(
+            evidence.residual < residual[left], evidence.residual.to(residual), residual[left]
+        )
+        better = evidence.residual < residual[left]
+        x[left] = torch.where(better.view(-1, *[1] * (x.dim() - 1)), solved, x[left])
+        residual[left] = found
+        left = ~(residual <= tolerance)
+        if not bool(left.any()):
+            break
     converged = residual <= tolerance
     message = "" if bool(converged.all()) else certificate.message
     return x, replace(certificate, residual=residual, converged=converged, message=message)
+
+
+def other_starts(x: Tensor, y: Tensor) -> list[Tensor]:
+    """Normal numbers of the size of x, where a Jacobian is cheap and y decides x; the same at every call."""
+    if x[0].numel() > CHEAP or y[0].numel() < x[0].numel():
+        return []
+    generator = torch.Generator().manual_seed(x[0].numel())
+    mean, spread = x.flatten(1).mean(1), x.flatten(1).std(1)
+    shape = (-1, *[1] * (x.dim() - 1))
+    noise = torch.randn(STARTS, *x.shape, generator=generator, dtype=torch.float64).to(x)
+    return [mean.view(shape) + spread.view(shape) * part for part in noise]
 
 
 @torch.no_grad()

@@ -18,8 +18,11 @@ PROBE = 2**22
 STEPS = 60
 """Most steps of one sample."""
 
-REFUSALS = 6
+REFUSALS = 4
 """How often the damping is raised by a factor of 100 before a sample is given up."""
+
+SLOW, PATIENCE = 0.9, 4
+"""So many steps in a row that lower the residual by less than a tenth end the search."""
 
 LENGTHS = (1.0, 0.5, 0.25, 0.1, 0.03)
 """Parts of a step that are tried before the damping is raised."""
@@ -72,7 +75,7 @@ def dense_newton(
 
 def _solve(f: Map, y: Tensor, start: Tensor, tolerance: float, steps: int) -> tuple[Tensor, int]:
     """One sample: x and the steps used."""
-    x, damping, residual = start, 0.0, y - f(start)
+    x, damping, residual, slow = start, 0.0, y - f(start), 0
     limit = tolerance * (y.norm().item() or 1.0)
     for step in range(steps):
         size = residual.norm().item()
@@ -89,6 +92,9 @@ def _solve(f: Map, y: Tensor, start: Tensor, tolerance: float, steps: int) -> tu
         if moved is None:
             return x, step
         x, residual = moved
+        slow = slow + 1 if residual.norm().item() > SLOW * size else 0
+        if slow == PATIENCE:
+            return x, step
         damping = 0.1 * damping if damping > 1e-9 * scale else 0.0
     return x, steps
 
@@ -129,15 +135,26 @@ def jacobian_matrix(f: Map, x: Tensor) -> Tensor:
     value = f(x)
     outputs, inputs = value.numel(), x.numel()
     pulls = outputs <= inputs
-    count, shape = (outputs, value.shape[1:]) if pulls else (inputs, x.shape[1:])
-    batch = max(1, min(count, PROBE // max(outputs, inputs)))
+    columns = _pulled if pulls else _pushed
+    count = min(outputs, inputs)
     unit = torch.eye(count, dtype=x.dtype, device=x.device)
-    parts: list[Tensor] = []
-    linear = Jacobian(f, x.expand(batch, *x.shape[1:]))
-    for part in unit.split(batch):
-        if len(part) != batch:
-            linear = Jacobian(f, x.expand(len(part), *x.shape[1:]))
-        product = linear.pull if pulls else linear.push
-        parts.append(product(part.view(-1, *shape)).flatten(1))
-    matrix = torch.cat(parts)
+    batch = max(1, PROBE // max(outputs, inputs))
+    matrix = torch.cat([columns(f, x, part, value.shape[1:]) for part in unit.split(batch)])
     return matrix if pulls else matrix.T
+
+
+def _pulled(f: Map, x: Tensor, units: Tensor, shape: torch.Size) -> Tensor:
+    """J' u for unit vectors of the outputs, ``(units, in)``."""
+    with torch.enable_grad():
+        point = x.expand(len(units), *x.shape[1:]).detach().requires_grad_()
+        value = f(point)
+        if not value.requires_grad:
+            return x.new_zeros(len(units), x.numel())
+        (product,) = torch.autograd.grad(value, point, units.view(-1, *shape), materialize_grads=True)
+    return product.flatten(1)
+
+
+def _pushed(f: Map, x: Tensor, units: Tensor, _: torch.Size) -> Tensor:
+    """J u for unit vectors of the inputs, ``(units, out)``."""
+    jacobian = Jacobian(f, x.expand(len(units), *x.shape[1:]))
+    return jacobian.push(units.view(-1, *x.shape[1:])).flatten(1)
