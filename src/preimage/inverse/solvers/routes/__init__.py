@@ -4,6 +4,7 @@ from preimage.inverse.solvers.routes.circular import Circular
 from preimage.inverse.solvers.routes.copies import Copies
 from preimage.inverse.solvers.routes.diagonal import Diagonal
 from preimage.inverse.solvers.routes.iterative import Iterative
+from preimage.inverse.solvers.routes.large_dense import LargeDense
 from preimage.inverse.solvers.routes.materialised import Materialised
 from preimage.inverse.solvers.routes.partial_isometry import PartialIsometry
 from preimage.inverse.solvers.routes.per_position import PerPosition
@@ -19,6 +20,7 @@ __all__ = [
     "Diagonal",
     "DisjointWindows",
     "Iterative",
+    "LargeDense",
     "Materialised",
     "PartialIsometry",
     "PerPosition",
