@@ -398,19 +398,45 @@ def test_positive_noise_is_a_density(kind: type[PositiveNoise]) -> None:
     assert noise.log_prob(-e[:1], x[:1]).item() == -math.inf
 
 
-def test_gradients_reach_every_parameter() -> None:
-    models = [
+def _models() -> list[tuple[Surjection, Tensor]]:
+    """One of each kind with an input."""
+    return [
         (ReLUSurjection(ExponentialNoise(2)), torch.zeros(3, 2)),
         (Dequantisation(4, GaussianUnitNoise()), torch.ones(3, 2)),
         (Dequantisation(4, VariationalUnitNoise(Affine(2))), torch.ones(3, 2)),
         (ArgmaxSurjection(GaussianNoise(3)), torch.ones(3, 2, dtype=torch.long)),
         (MaxPoolSurjection(1, 2, HalfNormalNoise(3)), torch.randn(3, 1, 4, 4)),
         (AbsoluteValueSurjection(nn.Linear(2, 2)), torch.randn(3, 2)),
+        (SortSurjection(), torch.randn(3, 2)),
+        (SliceNoise(1, GaussianNoise(1)), torch.randn(3, 2)),
+        (AugmentNoise(2, ConditionalGaussianNoise(1, nn.Linear(2, 2))), torch.randn(3, 2)),
     ]
-    for model, x in models:
+
+
+def test_gradients_reach_every_parameter() -> None:
+    for model, x in _models():
+        if isinstance(model, SortSurjection):
+            continue  # has none
         y, weight = model.forward_and_log_weight(x, _generator())
         (y.square().sum() + weight.sum()).backward()
         for name, parameter in model.named_parameters():
             assert parameter.grad is not None, name
             assert parameter.grad.isfinite().all(), name
             assert parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("number", range(len(_models())))
+def test_compiled_exported_and_vmapped(number: int) -> None:
+    model, x = _models()[number]
+    for direction, value in (("forward", x), ("inverse", model(x).detach())):
+        run = getattr(model, f"{direction}_and_log_weight")
+        torch._dynamo.reset()
+        torch.manual_seed(1)
+        wanted, weight = run(value)
+        torch.manual_seed(1)
+        actual, actual_weight = torch.compile(run, fullgraph=True, backend="eager")(value)
+        assert torch.allclose(actual, wanted)
+        assert torch.allclose(actual_weight, weight)
+        rows = torch.func.vmap(lambda row, run=run: run(row[None])[0][0], randomness="different")(value)
+        assert rows.shape == wanted.shape
+        torch.export.export(model if direction == "forward" else model.inv, (value,), strict=False)

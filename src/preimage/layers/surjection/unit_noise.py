@@ -100,9 +100,9 @@ class GaussianUnitNoise(UnitNoise):
     ) -> tuple[Tensor, Tensor]:
         """Quantiles of uniform numbers."""
         uniform = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device)
-        half = self._half_mass()
-        centred = math.sqrt(2) * torch.erfinv((2 * uniform - 1) * half) * self.log_deviation.exp()
-        u = (0.5 + centred).clamp(torch.finfo(x.dtype).eps, 1 - torch.finfo(x.dtype).eps)
+        eps = torch.finfo(x.dtype).eps
+        quantile = torch.erfinv(((2 * uniform - 1) * self._half_mass()).clamp(eps - 1, 1 - eps))
+        u = (0.5 + math.sqrt(2) * quantile * self.log_deviation.exp()).clamp(eps, 1 - eps)
         return u, self.log_prob(u, x)
 
     def log_prob(self, u: Tensor, x: Tensor) -> Tensor:
