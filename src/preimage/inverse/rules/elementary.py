@@ -73,9 +73,10 @@ def reciprocal(site: Site, y: Tensor) -> Solved:
 
 def _of_power(graph: Graph, node: Node) -> Guarantee:
     exponent = node.args[1] if len(node.args) > 1 else None
-    known = len(node.inputs) == 1 and isinstance(exponent, int | float) and exponent != 0
-    odd = known and float(exponent) == int(exponent) and int(exponent) % 2 == 1
-    return Guarantee.OPAQUE if not known else Guarantee.LEFT if odd else Guarantee.RIGHT
+    if len(node.inputs) != 1 or not isinstance(exponent, int | float) or exponent == 0:
+        return Guarantee.OPAQUE
+    odd = float(exponent) == int(exponent) and int(exponent) % 2 == 1
+    return Guarantee.LEFT if odd else Guarantee.RIGHT
 
 
 @register_inverse("pow", guarantee=_of_power)

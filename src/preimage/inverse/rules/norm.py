@@ -55,8 +55,9 @@ def instance_norm(site: Site, y: Tensor) -> Solved:
     eps = float(site.operand(7, "eps", 1e-5))
     if site.operand(5, "use_input_stats", True):
         return _answer(_Groups(plain.flatten(2), eps), y, centred=True)
-    mean, variance = _per_channel(site.operand(3, "mean"), y), _per_channel(site.operand(4, "var"), y)
-    return Solved(plain * (variance.to(y) + eps).sqrt() + mean.to(y))
+    running = torch.stack([site.operand(3, "running_mean"), site.operand(4, "running_var")]).detach().to(y)
+    mean, variance = running.view(2, -1, *[1] * (y.dim() - 2))
+    return Solved(plain * (variance + eps).sqrt() + mean)
 
 
 @dataclass(frozen=True)
