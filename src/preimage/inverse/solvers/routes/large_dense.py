@@ -31,7 +31,7 @@ class LargeDense(PseudoInverse):
     The squares of the singular values are the eigenvalues of the Gram matrix, which rounding blurs by 1e-16
     of the largest; where a singular value counts as zero, or could, the singular value decomposition decides.
 
-    Cost: ``m n min(m, n) + min(m, n)^3`` once, up to ten times less than the decomposition; two products a call.
+    Cost: ``m n min(m, n) + min(m, n)^3`` once, a tenth of the decomposition; two products a call.
     """
 
     route = "Cholesky factor of the Gram matrix per position"
