@@ -76,8 +76,8 @@ SAMPLES = {
     "gate": (
         Function(lambda x: x * torch.sigmoid(x.mean((2, 3), keepdim=True))),
         (3, 4, 4),
-        Guarantee.OPAQUE,
-        ["opaque"],
+        Guarantee.ITERATIVE,
+        ["gate"],
     ),
     "residual": (Function(lambda x: x + 0.1 * torch.tanh(x)), (3,), Guarantee.ITERATIVE, ["residual"]),
     "residual, then relu": (

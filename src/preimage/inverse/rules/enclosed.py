@@ -69,12 +69,12 @@ def _solve(site: Site, y: Tensor, first: Tensor | None) -> Solved:
         begin = textured_start(moments_of_samples(site, y)[0], metric)
         x, certificate = quasi_newton(solve, y, begin, effort=effort, metric=metric)
         if certificate.residual.isfinite().all() and is_small(x, y):
-            x, certificate = finished(solve, y, x, certificate, effort.tolerance)
+            x, certificate = finished(solve, y, (x, begin), certificate, effort.tolerance)
     else:
         begin = start(site, y, solve) if first is None else first
         x, certificate = gauss_newton(solve, y, begin, effort=effort)
         if trusted and not certificate.ok and is_small(x, y):
-            x, certificate = finished(solve, y, x, certificate, effort.tolerance)
+            x, certificate = finished(solve, y, (x, begin), certificate, effort.tolerance)
     square = math.prod(site.event) <= y[0].numel()
     unique = trusted and certificate.ok and square and not has_another(solve, y, x, effort.tolerance)
     found = site.from_samples(site.source, x.detach())
@@ -87,14 +87,27 @@ def is_small(x: Tensor, y: Tensor) -> bool:
 
 
 def finished(
-    region: Callable[[Tensor], Tensor], y: Tensor, x: Tensor, certificate: Certificate, tolerance: float
+    region: Callable[[Tensor], Tensor],
+    y: Tensor,
+    starts: tuple[Tensor, ...],
+    certificate: Certificate,
+    tolerance: float,
 ) -> tuple[Tensor, Certificate]:
-    """The samples that matrix-free steps left unsolved, carried on with the whole Jacobian."""
+    """The samples that matrix-free steps left unsolved, with the whole Jacobian, from one start after another.
+
+    Args:
+        region: the function.
+        y: its values ``(N, *out)``.
+        starts: the answer so far, and other guesses, ``(N, *in)`` each.
+        certificate: evidence of the answer so far.
+        tolerance: relative residual at which a sample is solved.
+    """
+    x = starts[0]
     left = ~certificate.converged & certificate.residual.isfinite()
     if not bool(left.any()):
         return x, certificate
     x, residual = x.clone(), certificate.residual.clone()
-    for start in (x, *other_starts(x, y)):
+    for start in (*starts, *other_starts(x, y)):
         steps = FINISHING if x[0].numel() <= CHEAP else FINISHING // 2
         solved, evidence = dense_newton(region, y[left], start[left], tolerance=tolerance, steps=steps)
         found = torch.where(
@@ -102,7 +115,7 @@ def finished(
         )
         better = evidence.residual < residual[left]
         x[left] = torch.where(better.view(-1, *[1] * (x.dim() - 1)), solved, x[left])
-        residual[left] = found
+        residual[left] = torch.minimum(evidence.residual.to(residual), residual[left])
         left = ~(residual <= tolerance)
         if not bool(left.any()):
             break
