@@ -15,6 +15,7 @@ from preimage.layers import (
     ArgmaxSurjection,
     Ascending,
     AugmentNoise,
+    BinaryArgmaxSurjection,
     ConditionalGaussianNoise,
     Dequantisation,
     Exp,
@@ -334,6 +335,30 @@ def test_categories_come_back(dtype: torch.dtype, deviation: float) -> None:
         assert torch.allclose(opposite, -weight, rtol=1e-3 if dtype == torch.float32 else 1e-9)
 
 
+def test_binary_argmax_bounds_the_probability_of_a_code() -> None:
+    """Every digit of the latent N(0.3, 1) is 1 with the same probability, independently."""
+    sizes = _Function(lambda signs: 0.2 + 0.1 * signs)
+    model = BinaryArgmaxSurjection(HalfNormalNoise(2, conditioner=sizes))
+    one = Normal(0.0, 1.0).cdf(torch.tensor(0.3))
+    exact = torch.stack([(1 - one) * (1 - one), one * (1 - one), one * one]).log()
+    _check_bound(model, torch.tensor([[0], [1], [3]]), exact)
+
+
+@pytest.mark.parametrize("kind", [HalfNormalNoise, ExponentialNoise])
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e6])
+def test_codes_come_back(kind: type[PositiveNoise], scale: float) -> None:
+    surjection = BinaryArgmaxSurjection(kind(9, scale))
+    x = torch.randint(0, 512, (40, 2, 3), generator=_generator())
+    y, weight = surjection.forward_and_log_weight(x, _generator())
+    back, opposite = surjection.inverse_and_log_weight(y)
+    assert torch.equal(back, x)
+    assert torch.allclose(opposite, -weight)
+    with pytest.raises(DomainError, match="between 0 and 511"):
+        surjection(torch.tensor([[512]]))
+    with pytest.raises(ShapeError, match="whole numbers"):
+        surjection(torch.ones(2, 2))
+
+
 def test_what_argmax_refuses() -> None:
     surjection = ArgmaxSurjection(GaussianNoise(3))
     with pytest.raises(ShapeError, match="whole numbers"):
@@ -405,6 +430,7 @@ def _models() -> list[tuple[Surjection, Tensor]]:
         (Dequantisation(4, GaussianUnitNoise()), torch.ones(3, 2)),
         (Dequantisation(4, VariationalUnitNoise(Affine(2))), torch.ones(3, 2)),
         (ArgmaxSurjection(GaussianNoise(3)), torch.ones(3, 2, dtype=torch.long)),
+        (BinaryArgmaxSurjection(ExponentialNoise(3)), torch.full((3, 2), 5)),
         (MaxPoolSurjection(1, 2, HalfNormalNoise(3)), torch.randn(3, 1, 4, 4)),
         (AbsoluteValueSurjection(nn.Linear(2, 2)), torch.randn(3, 2)),
         (SortSurjection(), torch.randn(3, 2)),

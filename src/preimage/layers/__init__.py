@@ -139,6 +139,7 @@ from preimage.layers.manifold.periodic_features import PeriodicFeatures as Perio
 from preimage.layers.manifold.projection_map import ProjectionMap as ProjectionMap
 from preimage.layers.manifold.recursive_sphere import RecursiveSphere as RecursiveSphere
 from preimage.layers.manifold.sphere_moebius import SphereMoebius as SphereMoebius
+from preimage.layers.manifold.sphere_push import SpherePush as SpherePush
 from preimage.layers.manifold.spherical_coordinates import SphericalCoordinates as SphericalCoordinates
 from preimage.layers.manifold.torus import Torus as Torus
 from preimage.layers.manifold.turning import turns_with_circles as turns_with_circles
@@ -231,6 +232,7 @@ from preimage.layers.surjection.absolute_value import AbsoluteValueSurjection as
 from preimage.layers.surjection.argmax import ArgmaxSurjection as ArgmaxSurjection
 from preimage.layers.surjection.ascending import Ascending as Ascending
 from preimage.layers.surjection.augment_noise import AugmentNoise as AugmentNoise
+from preimage.layers.surjection.binary_argmax import BinaryArgmaxSurjection as BinaryArgmaxSurjection
 from preimage.layers.surjection.dequantisation import Dequantisation as Dequantisation
 from preimage.layers.surjection.max_pool import MaxPoolSurjection as MaxPoolSurjection
 from preimage.layers.surjection.noise import ConditionalGaussianNoise as ConditionalGaussianNoise

@@ -1,0 +1,91 @@
+"""Categories as signs: few numbers for very many categories."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from preimage.checks import reference_tensor, values_are_visible
+from preimage.errors import DomainError, ShapeError
+from preimage.layers.surjection.positive_noise import PositiveNoise
+from preimage.layers.surjection.surjection import Likelihood, Surjection, check_channels
+
+
+class BinaryArgmaxSurjection(Surjection):
+    r"""Categories, written in binary: :math:`y_b = \pm e_b`, positive where digit b of x is 1.
+
+    B numbers serve :math:`2^B` categories, where an :class:`~preimage.layers.ArgmaxSurjection` needs one
+    number each. Forward draws the sizes :math:`e \sim q(e \mid x)`; the log-weight is :math:`-\log q(e \mid
+    x)`, and averages bound the log-probability of x from below. With fewer categories than :math:`2^B` some
+    codes stand for none, and a model that is not trained may draw them.
+
+    Reference: Hoogeboom, Nielsen, Jaini, Forre, Welling (2021), Argmax flows and multinomial diffusion,
+    section on Cartesian products, https://arxiv.org/abs/2102.05379
+
+    Args:
+        noise: the distribution q, one channel a digit; its conditioner sees the digits as -1 and 1, ``(N, B,
+            ...)``.
+
+    Returns:
+        y ``(N, B, ...)`` for whole numbers x ``(N, ...)`` from 0 to :math:`2^B - 1`, the lowest digit first,
+        and the log-weight ``(N,)``. The inverse returns whole numbers (``torch.long``).
+
+    Raises:
+        ShapeError: x does not hold whole numbers, or y not B channels.
+        DomainError: a category is not between 0 and :math:`2^B - 1`.
+
+    Cost: that of the noise, B numbers a category.
+
+    Example:
+        >>> from preimage.layers import HalfNormalNoise
+        >>> surjection = BinaryArgmaxSurjection(HalfNormalNoise(15))
+        >>> x = torch.tensor([[0, 32_767, 1234]])
+        >>> y = surjection(x)
+        >>> y.shape, torch.equal(surjection.inverse(y), x)
+        (torch.Size([1, 15, 3]), True)
+    """
+
+    def __init__(self, noise: PositiveNoise) -> None:
+        super().__init__()
+        self.noise = noise
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """Forward draws."""
+        return "bound"
+
+    def forward_and_log_weight(
+        self, x: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Draw the sizes."""
+        signs = 2 * self._digits(x) - 1  # (N, B, ...)
+        size = self.noise.sample(signs, generator).clamp_min(torch.finfo(signs.dtype).tiny)
+        return signs * size, -self.noise.log_prob(size, signs)
+
+    def inverse_and_log_weight(
+        self, y: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Read the signs."""
+        check_channels(
+            "BinaryArgmaxSurjection.inverse_and_log_weight", "y", y, self.noise.channels, self.noise
+        )
+        digits = (y > 0).long()
+        x = (digits << self._places(y)).sum(1)
+        return x, self.noise.log_prob(y.abs(), 2 * digits.to(y.dtype) - 1)
+
+    def _digits(self, x: Tensor) -> Tensor:
+        where, count = "BinaryArgmaxSurjection.forward_and_log_weight", 2**self.noise.channels
+        if not isinstance(x, Tensor) or x.is_floating_point() or x.dtype == torch.bool:
+            came = x.dtype if isinstance(x, Tensor) else type(x).__name__
+            raise ShapeError(f"{where}: x holds {came}, wanted whole numbers; write x.long()")
+        if values_are_visible() and ((x < 0) | (x >= count)).any():
+            raise DomainError(f"{where}: x must lie between 0 and {count - 1}, got {x.min()} to {x.max()}")
+        like = reference_tensor(self.noise)
+        dtype = torch.get_default_dtype() if like is None else like.dtype
+        numbers = x.long()[:, None]
+        return ((numbers >> self._places(numbers)) & 1).to(dtype)
+
+    def _places(self, like: Tensor) -> Tensor:
+        """The number of every digit, along dimension 1."""
+        places = torch.arange(self.noise.channels, device=like.device)
+        return places.view(1, -1, *[1] * (like.dim() - 2))
