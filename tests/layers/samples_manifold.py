@@ -14,6 +14,7 @@ from preimage.layers import (
     RecursiveSphere,
     SlicePartition,
     SphereMoebius,
+    SpherePush,
     SphericalCoordinates,
     Torus,
 )
@@ -53,6 +54,7 @@ SAMPLES = [
     Sample("spherical coordinates, six dimensions", lambda: SphericalCoordinates(5)),
     Sample("sphere, moebius", lambda: SphereMoebius(2), perturb=1.0),
     Sample("circle, moebius", lambda: SphereMoebius(1), perturb=1.0),
+    Sample("sphere, push", lambda: SpherePush(2, centres=3), perturb=0.7),
     Sample("sphere, recursive", lambda: RecursiveSphere(2, bins=4, hidden_features=(8,)), perturb=0.5),
     Sample(
         "sphere of dimension 4, recursive, context",

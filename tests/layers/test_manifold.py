@@ -22,6 +22,7 @@ from preimage.layers import (
     RecursiveSphere,
     SlicePartition,
     SphereMoebius,
+    SpherePush,
     SphericalCoordinates,
     Torus,
 )
@@ -157,6 +158,8 @@ SPHERES = {
     "recursive, 3": lambda: RecursiveSphere(3, bins=4, hidden_features=(16,)),
     "moebius, 2": lambda: SphereMoebius(2),
     "moebius, 4": lambda: SphereMoebius(4),
+    "push, 2": lambda: SpherePush(2, centres=4),
+    "push, 3": lambda: SpherePush(3, centres=2),
     "chain": lambda: Chain(
         RecursiveSphere(2, bins=4, hidden_features=(16,)), Orthogonal(3, bias=False), SphereMoebius(2)
     ),
@@ -186,7 +189,7 @@ def test_log_det_is_that_of_the_surface(name):
     torch.testing.assert_close(log_det, torch.linalg.slogdet(between).logabsdet)
 
 
-@pytest.mark.parametrize("name", ["recursive, 2", "moebius, 2", "chain"])
+@pytest.mark.parametrize("name", ["recursive, 2", "moebius, 2", "push, 2", "chain"])
 def test_density_on_the_sphere_has_the_integral_1(name):
     """Gauss-Legendre in height, which is uniform on the sphere, times the trapezoidal rule in longitude."""
     layer = _random(SPHERES[name](), 0.4)
@@ -242,6 +245,26 @@ def test_moebius_transforms_are_undone_by_the_opposite_centre():
     torch.testing.assert_close(layer(pole), pole)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_push_at_its_limit_is_found_back_everywhere(dtype):
+    """The largest amounts allowed, centres from dull to sharp, and starts next to and opposite of them."""
+    torch.manual_seed(0)
+    layer = SpherePush(2, centres=3).to(dtype)
+    layer.raw_amounts.data = torch.tensor([20.0, 19.0, 17.0], dtype=dtype)
+    layer.log_sharpness.data = torch.tensor([-3.0, 1.0, 4.0], dtype=dtype)
+    centres = torch.nn.functional.normalize(layer.raw_centres.detach(), dim=1)
+    x = torch.cat([torch.randn(3000, 3, dtype=dtype), centres, -centres, centres + 1e-3])
+    x = torch.nn.functional.normalize(x, dim=1)
+    with torch.no_grad():
+        y, log_det = layer.forward_and_log_det(x)
+        back, back_log_det = layer.inverse_and_log_det(y)
+    assert log_det.isfinite().all()
+    tolerance = 100 * torch.finfo(dtype).eps
+    torch.testing.assert_close(layer(back), y, rtol=0, atol=tolerance)
+    torch.testing.assert_close(back, x, rtol=0, atol=20 * tolerance)
+    torch.testing.assert_close(back_log_det, -log_det, rtol=0, atol=2000 * tolerance)
+
+
 def test_volume_of_the_sphere():
     """The mean cell of the chart, integrated over the angles, is the surface: 2 pi^2 for dimension 3."""
     chart = SphericalCoordinates(3)
@@ -263,6 +286,7 @@ def test_volume_of_the_sphere():
         lambda: SphericalCoordinates(1),
         lambda: RecursiveSphere(1),
         lambda: SphereMoebius(0),
+        lambda: SpherePush(0),
     ],
 )
 def test_settings_are_checked(make):

@@ -78,14 +78,14 @@ class SphereMoebius(Bijection):
 
 
 def _transform(x: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
-    size = _length(x)  # (N, 1)
+    size = length_of(x)  # (N, 1)
     apart = x / size - centre
     factor = (1 - centre.square().sum()) / apart.square().sum(1, keepdim=True)
     y = factor * apart - centre
-    return size * y / _length(y), (x.shape[1] - 1) * factor[:, 0].log()
+    return size * y / length_of(y), (x.shape[1] - 1) * factor[:, 0].log()
 
 
-def _length(x: Tensor) -> Tensor:
+def length_of(x: Tensor) -> Tensor:
     """The norm, whose squares neither overflow nor underflow."""
     largest = x.detach().abs().amax(1, keepdim=True)
     return largest * torch.linalg.vector_norm(x / largest, dim=1, keepdim=True)
