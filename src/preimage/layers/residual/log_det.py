@@ -95,7 +95,8 @@ class RussianRoulette(SeriesLogDet):
     Reference: Chen, Behrmann, Duvenaud, Jacobsen (2019), Residual flows, https://arxiv.org/abs/1906.02735
 
     Args:
-        probes: number of independent estimates M whose mean is taken, for each row.
+        probes: number of independent estimates M whose mean is taken, for each row; 32 or more where the
+            standard error shall be trusted.
         terms: number of terms that are always summed.
         continuation: the probability q to go on; the Lipschitz constant of the network by default.
         generator: source of randomness on the device of the input; the global one by default.
