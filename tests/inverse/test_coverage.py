@@ -295,3 +295,51 @@ class Blocks(nn.Module):
 def test_every_block_of_a_deep_network_is_a_step_of_its_own():
     inverse = invert(Blocks(150), torch.randn(2, 4))  # 750 operations
     assert [region.guarantee for region in inverse.plan().regions] == [Guarantee.ITERATIVE] * 150
+
+
+@torch.library.custom_op("preimage_tests::opaque_double", mutates_args=())
+def opaque_double(x: Tensor) -> Tensor:
+    """An operation without a backward pass."""
+    return 2 * x + 1
+
+
+@opaque_double.register_fake
+def _(x: Tensor) -> Tensor:
+    return torch.empty_like(x)
+
+
+def test_what_cannot_be_differentiated_is_answered_with_a_failed_certificate():
+    class Foreign(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.last(torch.ops.preimage_tests.opaque_double(self.first(x)))
+
+    model, x = Foreign(), torch.randn(3, 4)
+    found, certificate = invert(model, x[:2]).data_free(model(x).detach())
+    assert found.shape == x.shape
+    assert not certificate.ok
+    assert len(certificate) == 3
+
+
+class Swaps(nn.Module):
+    """Writes into slices of its own values, as some attention code does."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 6), nn.Linear(6, 6)
+
+    def forward(self, x):
+        y = self.first(x)
+        y[:, :2] += torch.tanh(y[:, 2:4])
+        y[:, 4:] = y[:, 4:] * 2
+        return self.last(y)
+
+
+def test_writes_into_slices_are_inverted():
+    model, x = Swaps().double(), torch.randn(3, 6, dtype=torch.float64)
+    found, certificate = invert(model, x[:2]).data_free(model(x).detach())
+    assert certificate.ok
+    torch.testing.assert_close(found, x, rtol=1e-5, atol=1e-5)

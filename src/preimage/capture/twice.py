@@ -31,8 +31,14 @@ def hardsigmoid(x: Tensor) -> Tensor:
     return (x / 6 + 0.5).clamp(0, 1)
 
 
+def copy(target: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
+    """The source in the shape and format of the target, whose numbers do not matter."""
+    return source.to(target, non_blocking=non_blocking).expand_as(target)
+
+
 REPLACED: dict[str, Callable[..., Any]] = {
     "scaled_dot_product_attention": attention,
     "hardsigmoid": hardsigmoid,
+    "copy": copy,
 }
 """ATen name -> function that computes the same."""

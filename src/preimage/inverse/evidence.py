@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from preimage.certificate import Certificate
-from preimage.inverse.registry import Solved
+from preimage.inverse.registry import Site, Solved
 
 
 def per_sample(solved: Solved, samples: int) -> Solved:
@@ -24,6 +24,22 @@ def per_sample(solved: Solved, samples: int) -> Solved:
     if log_det is not None and len(log_det) != samples:
         log_det = log_det.view(samples, -1).sum(1)
     return replace(solved, certificate=certificate, log_det=log_det)
+
+
+def without_derivative(site: Site, samples: int, y: Tensor, reason: str) -> Solved:
+    """Zeros for a value that no solver can look for, because PyTorch cannot differentiate what follows it.
+
+    Args:
+        site: the region.
+        samples: number of samples.
+        y: the known value, for dtype and device.
+        reason: what PyTorch said.
+    """
+    x = site.from_samples(site.source, y.new_zeros(samples, *site.event))
+    unknown = torch.full((samples,), torch.inf, dtype=y.dtype, device=y.device)
+    message = f"{site.node.name}: left at zero, since {reason}"
+    failed = torch.zeros(samples, dtype=torch.bool, device=y.device)
+    return Solved(x, None, Certificate(unknown, failed, message=message), exact=0.0)
 
 
 def worst_rows(certificate: Certificate, samples: int) -> Certificate:

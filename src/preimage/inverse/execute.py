@@ -13,8 +13,9 @@ from torch import Tensor
 from preimage.capture.graph import Graph
 from preimage.capture.interpret import BATCH, evaluate, samples_of
 from preimage.certificate import Certificate, join, relative_residual
+from preimage.errors import PreimageError
 from preimage.inverse.context import RuleContext
-from preimage.inverse.evidence import per_sample
+from preimage.inverse.evidence import per_sample, without_derivative
 from preimage.inverse.guarantee import CERTAIN, SURJECTIVE
 from preimage.inverse.packing import stacked
 from preimage.inverse.plan import Compute, Plan
@@ -22,6 +23,9 @@ from preimage.inverse.region import Region
 from preimage.inverse.registry import Site, Solved
 from preimage.inverse.roles import is_structural
 from preimage.inverse.search import whole
+
+NO_DERIVATIVE = ("is not implemented", "no autograd formula", "does not require grad")
+"""Words by which PyTorch says that an operation cannot be differentiated."""
 
 WHEREVER = frozenset({"residual", "opaque", "assemble", "module"})
 """Kinds of regions whose rules see values as the network holds them."""
@@ -204,6 +208,15 @@ def solve_region(
     if region.kind == "gather":
         return Solved([values[name] for name in region.targets])  # type: ignore[arg-type]
     site, y = _site(graph, region, values, noise, context), _target(graph, region, values)
+    try:
+        return _solve(graph, region, site, y, values)
+    except RuntimeError as error:
+        if isinstance(error, PreimageError) or not any(words in str(error) for words in NO_DERIVATIVE):
+            raise
+        return without_derivative(site, samples_of(graph, values), y, str(error).splitlines()[0])
+
+
+def _solve(graph: Graph, region: Region, site: Site, y: Any, values: Mapping[str, Any]) -> Solved:
     layout = graph.layout(region.source)
     if layout is None or layout.axis == 0 or region.kind in WHEREVER or is_structural(region.kind):
         return per_sample(region.rule.solve(site, y), samples_of(graph, values))
