@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from math import prod
 from typing import Any, final
 
 import numpy as np
@@ -14,6 +15,7 @@ from preimage.capture.importers.builder import Builder, Value, legal_name
 from preimage.capture.importers.onnx import operators, sizes
 from preimage.capture.importers.onnx.freedom import agree
 from preimage.capture.importers.onnx.fusion import fuse
+from preimage.capture.importers.onnx.limits import LIMITS, Limits
 from preimage.capture.importers.onnx.operation import TRANSLATORS, Operation, Shape, is_shape, plain
 from preimage.errors import CaptureError, ModelFileError, PreimageError
 
@@ -33,7 +35,7 @@ def translate(model: Any) -> fx.GraphModule:
     fixed = _Translation(model, None).module()
     shapes = _input_shapes(model.graph)
     batch = _common_batch(shapes)
-    if batch is None:
+    if batch is None or _is_huge(model.graph):
         return fixed
     try:
         free = _Translation(model, batch).module()
@@ -48,6 +50,11 @@ def _input_shapes(graph: Any) -> list[tuple[Shape | None, int]]:
     known = _shapes(graph)
     inputs = (value for value in graph.input if value.name not in constants)
     return [(known.get(value.name), value.type.tensor_type.elem_type) for value in inputs]
+
+
+def _is_huge(graph: Any, limits: Limits = LIMITS) -> bool:
+    """Whether trying the network out would need absurdly large values."""
+    return any(prod(size or 1 for size in shape) > limits.elements for shape in _shapes(graph).values())
 
 
 def _common_batch(shapes: list[tuple[Shape | None, int]]) -> int | None:
