@@ -46,7 +46,7 @@ class Residual(Bijection):
     Raises:
         ValueError: the network's Lipschitz constant is not below 1.
 
-    Cost: forward one run of the network, log_det D runs and O(D^3); inverse some 6 D, or 10 to 60 runs.
+    Cost: forward one run of the network, log_det D runs and O(D^3); inverse 6 to 13 D, or 10 to 160 runs.
 
     Example:
         >>> import torch
