@@ -30,5 +30,4 @@ SAMPLES = [
         "unconstrained monotone network, context", lambda: _coupling(UnconstrainedMonotoneMap(2, (6, 6)), 2)
     ),
     Sample("block autoregressive, context", lambda: BlockAutoregressive(2, (3, 2), context=2)),
-    Sample("block autoregressive, one hidden layer", lambda: BlockAutoregressive(2, (6,)), perturb=0.5),
 ]
