@@ -9,6 +9,7 @@ from preimage.capture.graph import Graph, Node, Reference
 from preimage.capture.layout import Layout
 from preimage.capture.taps import called_path
 from preimage.errors import NotInvertibleError
+from preimage.inverse.density import drops_inputs
 from preimage.inverse.gates import gate_of
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.positions import chain_positions
@@ -128,11 +129,13 @@ def affine_chain(graph: Graph, last: Node | None, known: Known, *, joined: bool)
 
 
 def affine_guarantee(graph: Graph, chain: tuple[Node, ...]) -> Guarantee:
-    """Promise of a full-rank affine map, from the sizes: square, expanding or contracting."""
-    given, made = graph.size(chain[0].inputs[0]), chain[-1].size
-    if given == made:
-        return Guarantee.EXACT
-    return Guarantee.LEFT if made > given else Guarantee.RIGHT
+    """Promise of an affine map of the best rank that its shapes allow: square, expanding or contracting."""
+    given, made = graph.size(chain[0].inputs[0]), graph.size(chain[-1].name)
+    if made < given:
+        return Guarantee.RIGHT
+    if any(drops_inputs(graph, node) for node in chain):
+        return Guarantee.ESTIMATE
+    return Guarantee.EXACT if given == made else Guarantee.LEFT
 
 
 def saturated_guarantee(graph: Graph, chain: tuple[Node, ...]) -> Guarantee:

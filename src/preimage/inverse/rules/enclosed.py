@@ -16,8 +16,9 @@ from preimage.inverse.packing import any_batch, stacked
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.moments import moments_of_samples
 from preimage.inverse.smooth import is_spatial, smooth_metric, textured_start
-from preimage.inverse.solvers.dense_newton import dense_newton
+from preimage.inverse.solvers.dense_newton import dense_newton, jacobian_matrix
 from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
+from preimage.inverse.solvers.jacobian import Jacobian
 from preimage.inverse.solvers.quasi_newton import quasi_newton
 
 SMALL = 100_000
@@ -76,7 +77,7 @@ def _solve(site: Site, y: Tensor, first: Tensor | None) -> Solved:
         if trusted and not certificate.ok and is_small(x, y):
             x, certificate = finished(solve, y, (x, begin), certificate, effort.tolerance)
     square = math.prod(site.event) <= y[0].numel()
-    unique = trusted and certificate.ok and square and not has_another(solve, y, x, effort.tolerance)
+    unique = trusted and certificate.ok and square and is_unique(solve, y, x, effort.tolerance)
     found = site.from_samples(site.source, x.detach())
     return Solved(found, certificate=certificate, exact=1.0 if unique else 0.0)
 
@@ -93,7 +94,7 @@ def finished(
     certificate: Certificate,
     tolerance: float,
 ) -> tuple[Tensor, Certificate]:
-    """The samples that matrix-free steps left unsolved, with the whole Jacobian, from one start after another.
+    """The samples that matrix-free steps left unsolved, with the whole Jacobian, from start after start.
 
     Args:
         region: the function.
@@ -110,9 +111,6 @@ def finished(
     for start in (*starts, *other_starts(x, y)):
         steps = FINISHING if x[0].numel() <= CHEAP else FINISHING // 2
         solved, evidence = dense_newton(region, y[left], start[left], tolerance=tolerance, steps=steps)
-        found = torch.where(
-            evidence.residual < residual[left], evidence.residual.to(residual), residual[left]
-        )
         better = evidence.residual < residual[left]
         x[left] = torch.where(better.view(-1, *[1] * (x.dim() - 1)), solved, x[left])
         residual[left] = torch.minimum(evidence.residual.to(residual), residual[left])
@@ -135,15 +133,36 @@ def other_starts(x: Tensor, y: Tensor) -> list[Tensor]:
     return [mean.view(shape) + spread.view(shape) * part for part in noise]
 
 
+def is_unique(region: Callable[[Tensor], Tensor], y: Tensor, x: Tensor, tolerance: float) -> bool:
+    """Whether nothing speaks against x being the only solution: not the Jacobian, not a second search.
+
+    A Jacobian without full rank leaves x open. Where it is too large to be written down, outputs that do not
+    move with x betray it, such as those behind a ReLU that is off.
+    """
+    if is_small(x, y):
+        values = torch.stack(
+            [torch.linalg.svdvals(jacobian_matrix(region, row).double()) for row in x.split(1)]
+        )
+        flat = values[:, -1] <= 10 * torch.finfo(x.dtype).eps * values[:, 0] * values.shape[1]
+        return not bool(flat.any()) and not has_another(region, y, x, tolerance)
+    moved = Jacobian(region, x).push(_pattern(x).expand_as(x))
+    return y[0].numel() > x[0].numel() or not bool((moved == 0).any())
+
+
+def _pattern(x: Tensor) -> Tensor:
+    """Numbers without a pattern, one for each unknown, the same at every call."""
+    golden = torch.arange(1, x[0].numel() + 1, device=x.device) * 2.399963229728653
+    return golden.cos().view(x[0].shape).to(x)
+
+
 @torch.no_grad()
 def has_another(region: Callable[[Tensor], Tensor], y: Tensor, x: Tensor, tolerance: float) -> bool:
-    """Whether a search that starts half a spread away ends at another solution; asked where that is cheap."""
+    """Whether a search from half a spread away ends at another solution; asked where that is cheap."""
     if x[0].numel() > PROBED or y[0].numel() > 4 * PROBED:
         return False
-    pattern = (torch.arange(1, x[0].numel() + 1, device=x.device) * 2.399963229728653).cos().view(x[0].shape)
     size = x.flatten(1).square().mean(1).sqrt().view(-1, *[1] * (x.dim() - 1))
     away, evidence = dense_newton(
-        region, y, x + 0.5 * size * pattern.to(x), tolerance=tolerance, steps=FINISHING
+        region, y, x + 0.5 * size * _pattern(x), tolerance=tolerance, steps=FINISHING
     )
     apart = (away - x).flatten(1).norm(dim=1) > 1e-2 * x.flatten(1).norm(dim=1)
     return bool((apart & evidence.converged).any())
