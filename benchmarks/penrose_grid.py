@@ -35,7 +35,7 @@ LARGE = (
     ("3 to 16, 3x3 stride 2, 32x31", nn.Conv2d(3, 16, 3, stride=2, padding=1), (3, 32, 31)),
     ("16 to 8, 5x5 stride 2, 17x17", nn.Conv2d(16, 8, 5, stride=2, padding=2), (16, 17, 17)),
     ("8 to 8, 3x3 circular, 32x32", nn.Conv2d(8, 8, 3, padding=1, padding_mode="circular"), (8, 32, 32)),
-    ("depthwise 64, 5x5, 28x28", nn.Conv2d(64, 64, 5, padding=2, groups=64), (64, 28, 28)),
+    ("depthwise 16, 3x3 stride 2, 28x28", nn.Conv2d(16, 16, 3, 2, 1, groups=16), (16, 28, 28)),
 )
 
 
@@ -172,7 +172,7 @@ def main() -> None:
     begun = time.process_time()
     result = run(every) | {"process_seconds": round(time.process_time() - begun, 1)}
     print(json.dumps(result, indent=1))
-    if every <= 4:
+    if every <= 12:
         RESULT.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -21,7 +21,7 @@ from preimage import zoo
 from preimage.inverse.solvers.dense_newton import dense_newton
 
 RESULT = Path(__file__).parent / "results" / "residual_blocks.json"
-BLOCKS = (4, 6, 7, 9, 10, 12, 13, 14)
+BLOCKS = (6, 12, 7, 13, 14, 9, 10, 4)
 CALIBRATION = 6
 
 

@@ -217,6 +217,100 @@ def splines() -> str:
     )
 
 
+def penrose() -> str:
+    found = read("penrose_grid")
+    rows, large = [], []
+    for dtype in ("torch.float32", "torch.float64"):
+        grid = found[dtype]["grid"]
+        worst = [f"{value:.0e}" for value in grid["worst"].values()]
+        rows.append([dtype, grid["layers"], f"{grid['goal']:.0e}", grid["within_goal"], *worst])
+        large += [[row["layer"], dtype, row["route"], f"{row['worst']:.0e}"] for row in found[dtype]["large"]]
+    names = found["torch.float32"]["grid"]["worst"]
+    return section(
+        "Penrose identities of convolutions",
+        found["command"],
+        "Kernels 1 to 7, strides 1 to 4, dilations 1 to 3, groups, four kinds of padding, transposed ones, in one to"
+        " three dimensions, normal weights. Worst relative error of each identity. What misses the goal is badly"
+        " conditioned (the JSON file lists every such layer): there torch's float64 pseudo-inverse, merely rounded"
+        " to the tested precision, misses it by as much.",
+        table(["precision", "layers", "goal", "within", *names], rows),
+        table(["larger layer", "precision", "route", "worst error"], large),
+    )
+
+
+def honest_inverses() -> str:
+    found = read("honest_inverses")
+    rows = [[name, count] for name, count in found["counts"].items()]
+    rows += [
+        ["refused by an exception of the library", len(found["refused"])],
+        ["crashed", len(found["crashed"])],
+    ]
+    return section(
+        f"What the inverse of {found['networks']:,} random networks claims, and whether it is so",
+        found["command"],
+        "Against the dense float64 Jacobian and the true input. The three rows that say *not returned* and"
+        " *differs* count broken claims; the goal is 0.",
+        table(["claim", "networks"], rows),
+    )
+
+
+def trained_networks() -> str:
+    found = read("trained_networks")
+    rows = []
+    for name, entry in found["networks"].items():
+        solved = "; ".join(f"{block['solved']}" for block in entry["blocks"])
+        last, out = entry["from_last_block"], entry["from_output"]
+        rows.append(
+            [
+                name,
+                f"{entry['accuracy']:.1%}",
+                solved,
+                ", ".join(f"{value:.0f}" for value in last["psnr"]) + " dB",
+                f"{last['residual']:.0e}",
+                ", ".join(f"{value:.0f}" for value in out["psnr"]) + " dB",
+                f"{out['residual']:.0e}",
+            ]
+        )
+    head = [
+        "network",
+        "test accuracy",
+        "pictures solved, each block alone",
+        "from the last block",
+        "residual",
+    ]
+    return section(
+        f"Small networks trained on digits, data-free, {found['pictures']} test pictures, float64",
+        found["command"],
+        "Goal: 40 dB from the last block. A block behind a ReLU loses what the ReLU clips when it is looked at alone;"
+        " the picture is then solved for jointly. From the output ten numbers remain of 64.",
+        table([*head, "from the output", "residual "], rows),
+    )
+
+
+def residual_blocks() -> str:
+    found = read("residual_blocks")
+    rows = [
+        [
+            block,
+            entry["unknowns"],
+            f"{entry['solved']} of {entry['pictures']}",
+            f"{entry['input']} of {entry['pictures']}",
+            ", ".join(f"{cell['residual']:.0e}" for cell in entry["cells"]),
+            ", ".join(f"{cell['input_error']:.0e}" for cell in entry["cells"]),
+        ]
+        for block, entry in found["blocks"].items()
+    ]
+    return section(
+        f"Residual blocks of EfficientNet-Lite0 at {found['pixels']} pixels",
+        found["command"],
+        "Newton steps with the whole Jacobian from a linear calibrated start, float64. The goal (residual 1e-6 at"
+        " 224 pixels, 90 % of the photographs) is not reached: there the Jacobian is too large to write down, and"
+        " 400 Jacobian products of matrix-free Gauss-Newton leave about 2e-3; fifty GMRES iterations, with and"
+        " without a preconditioner of the matrices at each position, leave a tenth of the linear residual or more.",
+        table(["block", "unknowns", "solved", "true input", "residual", "error of the input"], rows),
+    )
+
+
 def tarflow() -> str:
     found = read("tarflow_sampling")["batches"]
     rows = []
@@ -374,6 +468,10 @@ PARTS = {
     "householder_layer": householder,
     "honest_certificates": honest,
     "reversible_memory": reversible,
+    "penrose_grid": penrose,
+    "honest_inverses": honest_inverses,
+    "trained_networks": trained_networks,
+    "residual_blocks": residual_blocks,
     "tarflow_sampling": tarflow,
     "transformer_coupling": transformer_coupling,
     "spline_extremes": splines,
