@@ -459,6 +459,20 @@ def saved_inverse() -> str:
     )
 
 
+def coverage() -> str:
+    rows = read("coverage")["rows"]
+    lines = []
+    for library in ("torchvision", "timm"):
+        mine = [row for row in rows if row["library"] == library]
+        done = [row for row in mine if not isinstance(row.get("error"), str)]
+        capture, planning = (max(row[key] for row in done) for key in ("capture_seconds", "plan_seconds"))
+        share = f"{len(done)} of {len(mine)} ({100 * len(done) / len(mine):.0f} %)"
+        lines.append([library, share, max(row["nodes"] for row in done), capture, planning])
+    head = ["library", "families covered", "largest, values", "slowest capture, s", "slowest plan, s"]
+    text = "One small network of each family with random weights; each network is on the [coverage](coverage.md) page."
+    return section("Coverage", "python benchmarks/coverage.py", text, table(head, lines))
+
+
 PARTS = {
     "stem_region": stem,
     "expansions": expansions,
@@ -480,6 +494,7 @@ PARTS = {
     "saved_inverse": saved_inverse,
     "autoregressive_sampling": autoregressive,
     "monotone_honesty": monotone,
+    "coverage": coverage,
 }
 
 
