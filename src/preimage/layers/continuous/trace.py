@@ -75,8 +75,8 @@ class ExactTrace(Trace):
     def products(self, velocity: RowMap, x: Tensor, directions: Tensor) -> Products:
         """The sum of the diagonal of the Jacobian."""
         value, slopes = _products(velocity, x, directions)  # (N, D), (D, N, D)
-        diagonal = slopes.diagonal(dim1=0, dim2=2)  # (N, D)
-        return Products(value, diagonal.sum(1, keepdim=True), slopes.square().sum((0, 2)))
+        seen = slopes * directions.view_as(slopes)  # zero beside the diagonal
+        return Products(value, seen.sum((0, 2))[:, None], slopes.square().sum((0, 2)))
 
 
 class HutchinsonTrace(Trace):

@@ -79,14 +79,19 @@ class Sylvester(Bijection):
         return self.bias[None] if self.context is None else self.bias + self.context(as_context(context))
 
     def _log_det(self, position: Tensor) -> Tensor:
-        product = self.raw_outer.diagonal().tanh() * self.raw_inner.diagonal().tanh()  # (M,)
+        product = _diagonal(self.raw_outer.tanh() * self.raw_inner.tanh()).sum(1)  # (M,)
         slope = 4 * torch.sigmoid(2 * position) * torch.sigmoid(-2 * position)  # (N, M)
         return (position.tanh().square() + (1 + product) * slope).log().sum(1)
 
 
 def _triangular(raw: Tensor) -> Tensor:
     """An upper triangular matrix whose diagonal lies between -1 and 1."""
-    return raw.triu(1) + torch.diag(raw.diagonal().tanh())
+    return raw.triu(1) + _diagonal(raw.tanh())
+
+
+def _diagonal(matrix: Tensor) -> Tensor:
+    """The matrix with zeros beside its diagonal; ``torch.diagonal`` warns when it is compiled."""
+    return matrix * torch.eye(matrix.shape[0], dtype=matrix.dtype, device=matrix.device)
 
 
 def _solve(outer: Tensor, inner: Tensor, bias: Tensor, y: Tensor) -> Tensor:
