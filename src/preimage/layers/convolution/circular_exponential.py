@@ -75,11 +75,12 @@ class CircularExponential(SpatialLinear):
 
         In a picture smaller than the kernel other taps return to the position too.
         """
-        matrices = self.weight.unflatten(0, (self.groups, -1)).diagonal(dim1=1, dim2=2)  # (G, *kernel, c)
-        trace = matrices.movedim(-1, 1).flatten(0, 1).sum(0)  # (*kernel,)
-        for size in sizes:  # the taps whose distance from the centre is a multiple of the size
+        size = self.channels // self.groups
+        same = torch.eye(size, dtype=self.weight.dtype, device=self.weight.device).repeat(self.groups, 1)
+        trace = torch.tensordot(same, self.weight, 2)  # (*kernel,)
+        for length in sizes:  # the taps whose distance from the centre is a multiple of the size
             taps = trace.shape[0]
-            trace = trace[(taps - 1) // 2 % size :: size].sum(0)
+            trace = trace[(taps - 1) // 2 % length :: length].sum(0)
         return math.prod(sizes) * trace
 
     def condition(self, sizes: Sequence[int]) -> Tensor:

@@ -106,7 +106,9 @@ class ConvolutionExponential(SpatialLinear):
     def log_abs_det(self, sizes: Sequence[int]) -> Tensor:
         """The trace: what each channel's tap on the position itself holds, at every position."""
         centre = tuple(size // 2 for size in self.weight.shape[2:])
-        return math.prod(sizes) * self.kernel()[(slice(None), slice(None), *centre)].diagonal().sum()
+        present = self.kernel()[(slice(None), slice(None), *centre)]  # (C, C)
+        same = torch.eye(self.channels, dtype=present.dtype, device=present.device)
+        return math.prod(sizes) * (present * same).sum()
 
     def extra_repr(self) -> str:
         """The settings."""
