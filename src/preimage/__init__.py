@@ -10,8 +10,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from preimage import flows as flows
     from preimage import layers as layers
     from preimage import reversible as reversible
+    from preimage import training as training
     from preimage.bijection import Bijection as Bijection
     from preimage.bijection import Chain as Chain
     from preimage.bijection import Inverted as Inverted
@@ -73,4 +75,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES, "layers", "reversible"})
+    return sorted({*globals(), *_HOMES, "flows", "layers", "reversible", "training"})
