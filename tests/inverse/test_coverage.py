@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from preimage.capture import evaluate
-from preimage.errors import NotInvertibleError
+from preimage.errors import NotInvertibleError, ShapeError
 from preimage.inverse import Guarantee, Inverse, invert
 
 
@@ -343,3 +343,24 @@ def test_writes_into_slices_are_inverted():
     found, certificate = invert(model, x[:2]).data_free(model(x).detach())
     assert certificate.ok
     torch.testing.assert_close(found, x, rtol=1e-5, atol=1e-5)
+
+
+def test_values_with_the_batch_on_another_axis_are_taps_like_any_other():
+    class Second(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(4, 8), nn.Linear(8, 8)
+
+        def forward(self, x):
+            return self.last(F.leaky_relu(self.first(x.transpose(0, 1)), 0.3)).transpose(0, 1)
+
+    torch.manual_seed(0)
+    model, x = Second().double(), torch.randn(3, 5, 4, dtype=torch.float64)
+    inverse = invert(model, x, calibration=torch.randn(40, 5, 4, dtype=torch.float64))
+    for tap, value in inverse.features(x).items():
+        torch.testing.assert_close(inverse.data_free(value, tap)[0], x, rtol=1e-6, atol=1e-6)
+        found, certificate = inverse.calibrated(value, tap)
+        assert found.shape == x.shape
+        assert len(certificate) == len(inverse.solve(value, tap)[1]) == 3
+    with pytest.raises(ShapeError, match=r"\(5, N, 8\) was wanted"):
+        inverse(torch.randn(3, 5, 8, dtype=torch.float64), tap="first")

@@ -17,8 +17,9 @@ from preimage.inverse.calibrate import Decoder, refine
 from preimage.inverse.checks import check_values
 from preimage.inverse.context import RuleContext
 from preimage.inverse.execute import Outcome, execute
-from preimage.inverse.ledger import Ledger, ledger
-from preimage.inverse.packing import Packing, any_batch, stacked
+from preimage.inverse.ledger import Ledger
+from preimage.inverse.ledger_rows import ledger
+from preimage.inverse.packing import Packing, any_batch, sample_rows, stacked
 from preimage.inverse.plan import Plan, plan
 from preimage.inverse.report import Report
 from preimage.inverse.residual import certify
@@ -166,7 +167,7 @@ class Inverse(nn.Module):
             )
         check_values(self.graph, self.network, self._known(y, tap))
         with torch.no_grad():
-            x = self._decoders[label](y)
+            x = self._decoders[label](sample_rows(self.graph, self.node(tap), y))
         return x, self._certify(x, y, tap, None)
 
     def solve(

@@ -16,6 +16,7 @@ from preimage.inverse.calibrate import Decoder, DecoderFit
 from preimage.inverse.calibration import Calibration
 from preimage.inverse.checks import check_example
 from preimage.inverse.inverse import Inverse
+from preimage.inverse.packing import sample_rows
 from preimage.inverse.plan import plan
 
 Taps = Iterable[str] | Mapping[str, str | TapLike]
@@ -124,14 +125,14 @@ def calibrate(
         data: inputs and their groups.
         progress: called with (stage, done, total).
     """
-    fits = {label: DecoderFit(graph.input_shapes[0], graph.shape(name)) for label, name in names.items()}
+    fits = {label: DecoderFit(graph.input_shapes[0], _event(graph, name)) for label, name in names.items()}
     features = Inverse(graph, names).features
     for done, (x, groups) in enumerate(data):
         if progress is not None:
             progress("statistics", done, data.batches)
         values = features(x)
         for label, fit in fits.items():
-            fit.update(x, values[label], groups)
+            fit.update(x, sample_rows(graph, names[label], values[label]), groups)
     decoders = {}
     with torch.no_grad():
         for done, (label, fit) in enumerate(fits.items()):
@@ -139,3 +140,10 @@ def calibrate(
                 progress("decoders", done, len(fits))
             decoders[label] = fit.solve()
     return decoders
+
+
+def _event(graph: Graph, name: str) -> tuple[int, ...]:
+    """Shape of one sample of a value."""
+    layout = graph.layout(name)
+    shape = graph.shape(name)
+    return shape if layout is None or layout.fold == 1 else (layout.fold, *shape)

@@ -48,11 +48,16 @@ def stacked(graph: Graph, values: Mapping[str, Tensor]) -> Tensor:
         graph: the captured network.
         values: name -> value, each in the layout of its node.
     """
-    rows = [_rows(graph, name, value) for name, value in values.items()]
+    rows = [sample_rows(graph, name, value) for name, value in values.items()]
     return rows[0] if len(rows) == 1 else torch.cat([row.flatten(1) for row in rows], 1)
 
 
-def _rows(graph: Graph, name: str, value: Tensor) -> Tensor:
+def sample_rows(graph: Graph, name: str, value: Tensor) -> Tensor:
+    """A value with one row a sample, wherever the network holds them.
+
+    Raises:
+        NotInvertibleError: when the value holds no separate part for each sample.
+    """
     layout = graph.layout(name)
     if layout is None:
         raise NotInvertibleError(
