@@ -238,6 +238,29 @@ def penrose() -> str:
     )
 
 
+def branches() -> str:
+    found = read("branches")["activations"]
+    ways = list(next(iter(found.values()))["right"])
+    rows = [
+        [
+            name,
+            f"{entry['doubtful_share']:.0%}",
+            *(f"{entry['right'][way]:.1%}" for way in ways),
+            f"{entry['pictures_recovered']:.1%} / {entry['pictures_certified']:.1%}",
+            entry["certified_but_wrong"],
+        ]
+        for name, entry in found.items()
+    ]
+    return section(
+        "Activations with two preimages: the right one, in a perceptron trained on digits",
+        "python benchmarks/branches.py",
+        "Share of the doubtful hidden outputs of test pictures for which the right preimage is taken.",
+        table(
+            ["activation", "doubtful", *ways, "pictures recovered / certified", "certified but wrong"], rows
+        ),
+    )
+
+
 def honest_inverses() -> str:
     found = read("honest_inverses")
     rows = [[name, count] for name, count in found["counts"].items()]
@@ -483,6 +506,7 @@ PARTS = {
     "honest_certificates": honest,
     "reversible_memory": reversible,
     "penrose_grid": penrose,
+    "branches": branches,
     "honest_inverses": honest_inverses,
     "trained_networks": trained_networks,
     "residual_blocks": residual_blocks,
