@@ -21,7 +21,7 @@ from preimage import zoo
 from preimage.inverse.solvers.dense_newton import dense_newton
 
 RESULT = Path(__file__).parent / "results" / "residual_blocks.json"
-BLOCKS = (6, 12, 7, 13, 14, 9, 10, 4)
+BLOCKS = (12, 13, 14, 6, 7, 9, 10, 4)
 CALIBRATION = 6
 
 
@@ -90,11 +90,9 @@ def main() -> None:
             "cells": cells,
         }
         print(index, json.dumps(rows[index]), flush=True)
-    command = (
-        f"python benchmarks/residual_blocks.py --pictures {arguments.pictures} --pixels {arguments.pixels}"
-    )
-    result = {"command": command, "torch": torch.__version__, "pixels": arguments.pixels, "blocks": rows}
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+        command = f"python benchmarks/residual_blocks.py --pictures {arguments.pictures} --pixels {arguments.pixels}"
+        result = {"command": command, "torch": torch.__version__, "pixels": arguments.pixels, "blocks": rows}
+        RESULT.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":
