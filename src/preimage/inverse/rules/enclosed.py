@@ -28,7 +28,7 @@ WRITTEN, PROBED, FINISHING = 1024, 128, 15
 """Most unknowns of a Jacobian that is written down, and of one that is written down again to look for a
 second solution; most Newton steps with it."""
 
-CHEAP, STARTS = 256, 3
+CHEAP, STARTS = 100, 12
 """Most unknowns for which other starts are tried, and how many."""
 
 THOROUGH, BRIEF, ROUGH = 400, 24, 10
