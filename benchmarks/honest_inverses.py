@@ -92,7 +92,7 @@ def mixing(random: Random, shape: tuple[int, ...]) -> nn.Module:
     mode = random.choice(["zeros", "circular", "reflect", "replicate"])
     padding = random.randint(0, min(kernel // 2, *(s - 1 for s in size)))
     made = (nn.Conv1d, nn.Conv2d)[dimensions - 1]
-    return made(channels, out, min(kernel, min(size)), stride, padding, groups=groups, padding_mode=mode)
+    return made(channels, out, min(kernel, *size), stride, padding, groups=groups, padding_mode=mode)
 
 
 def other(random: Random, shape: tuple[int, ...]) -> nn.Module:

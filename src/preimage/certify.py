@@ -151,7 +151,8 @@ def _nudge(tensor: Tensor, pattern: Tensor) -> Tensor:
 
 def _patterns() -> Tensor:
     """Two irregular patterns of signs and two of one sign, ``(4, 13)``."""
-    irregular = torch.tensor([1, -1, -1, 1, -1, 1, 1, -1, 1, -1, -1, 1, 1])  # neighbours differ from the start
+    # Neighbours differ from the start, for events may be short.
+    irregular = torch.tensor([1, -1, -1, 1, -1, 1, 1, -1, 1, -1, -1, 1, 1])
     return torch.stack([irregular, -irregular, torch.ones_like(irregular), -torch.ones_like(irregular)])
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from html import escape
 from typing import Any
 
 from preimage.inverse.ledger import Ledger, Row
+from preimage.inverse.ledger_page import page
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ class Report:
         return {**self.ledger.to_dict(), "round_trips": [asdict(trip) for trip in self.round_trips]}
 
     def to_html(self) -> str:
-        """The ledger as an HTML table, and the round trips as a list."""
-        trips = "".join(f"<li>{trip}</li>" for trip in self.round_trips)
-        return f"{self.ledger.to_html()}<ul>{trips}</ul>"
+        """One self-contained page: the ledger, and the round trips as a list below it."""
+        trips = "".join(f"<li>{escape(str(trip))}</li>" for trip in self.round_trips)
+        return page(self.ledger, f'<h2>Round trips on the example</h2><ul class="trips">{trips}</ul>')
 
     def __str__(self) -> str:
         return "\n".join([str(self.ledger), *map(str, self.round_trips)])

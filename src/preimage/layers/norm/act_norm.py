@@ -22,7 +22,8 @@ class ActNorm(Elementwise):
     One b and one r per feature. The first forward pass in training mode sets them, :math:`b = -\mu` and
     :math:`s = 1/\sigma` over batch, positions and all processes; from then on they are ordinary parameters. A
     constant feature is only shifted. The inverse never sets them: before the first batch it is the identity
-    without gradients and in evaluation mode, and is refused where it would be trained. That the layer is ready is saved with it.
+    without gradients and in evaluation mode, and is refused where it would be trained. That the layer is
+    ready is saved with it.
     log_det is :math:`\sum \log s` over the event.
 
     Reference: Kingma, Dhariwal (2018), Glow, section 3.1, https://arxiv.org/abs/1807.03039
