@@ -45,7 +45,7 @@ class Residual(nn.Module):
         super().__init__()
         self.body, self.clipped = body, clipped
 
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+    def forward(self, x: Tensor) -> Tensor:
         y = x + self.body(x)
         return y.relu() if self.clipped else y
 
@@ -57,7 +57,7 @@ class Gate(nn.Module):
         super().__init__()
         self.excite = nn.Linear(channels, channels)
 
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+    def forward(self, x: Tensor) -> Tensor:
         axes = tuple(range(2, x.dim()))
         mean = x.mean(axes) if axes else x
         return x * self.excite(mean).sigmoid().view(*x.shape[:2], *[1] * len(axes))
@@ -66,7 +66,7 @@ class Gate(nn.Module):
 class Swap(nn.Module):
     """Halves of the channels, the second scaled by the first."""
 
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+    def forward(self, x: Tensor) -> Tensor:
         a, b = x[:, :1], x[:, 1:]
         return torch.cat([b * a.tanh().exp(), a], 1)
 
