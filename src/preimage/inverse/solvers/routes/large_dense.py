@@ -26,10 +26,12 @@ SHARPEST = 1e-6
 @register_route
 @final
 class LargeDense(PseudoInverse):
-    """x = W' (W W')^-1 z for a wide W, (W'W)^-1 W' z for a tall one, by a Cholesky factor.
+    """x = W' (W W')^+ z for a wide W, (W'W)^+ W' z for a tall one, by a Cholesky factor where the rank is full.
 
     The squares of the singular values are the eigenvalues of the Gram matrix, which rounding blurs by 1e-16
-    of the largest; where a singular value counts as zero, or could, the singular value decomposition decides.
+    of the largest. That is far below the square of what counts as zero in float32, so that eigenvectors of
+    the Gram matrix take the place of singular vectors where rank is lost; in float64 it is far above, and the
+    singular value decomposition decides wherever a singular value counts as zero, or could.
 
     Cost: ``m n min(m, n) + min(m, n)^3`` once, a tenth of the decomposition; two products a call.
     """
@@ -44,17 +46,19 @@ class LargeDense(PseudoInverse):
 
     def _factorise(self, linear: LinearMap) -> Facts:
         self._weight = linear.tensors()[0].detach()  # (m, n)
-        self._factor, self._inverse = None, None
+        self._factor = self._root = self._inverse = None
         positions = linear.in_size // max(linear.in_shape[-1], 1)
         rank, condition = self._decide()
         return Facts(linear.in_size, linear.out_size, rank * positions, condition, certified=True)
 
     def _decide(self) -> tuple[int, float]:
-        """Rank and condition of one matrix; keeps the factor, or where that fails the inverse."""
+        """Rank and condition of one matrix; keeps the factor, or where rank is lost what replaces it."""
         gram = _gram(self._weight)
         squares = torch.linalg.eigvalsh(gram) if bool(gram.isfinite().all()) else gram.new_zeros(1)
         ratio = (squares[0].clamp_min(0) / squares[-1].clamp_min(1e-300)).sqrt().item()
         cutoff = torch.finfo(self._weight.dtype).eps * max(self._weight.shape)
+        if ratio <= 2 * cutoff and cutoff > SHARPEST and squares[-1] > 0:
+            return self._decide_by_eigenvectors(gram, cutoff)
         factor, failed = torch.linalg.cholesky_ex(gram)
         if bool(failed) or ratio <= max(2 * cutoff, SHARPEST):
             found = decompose(self._weight)
@@ -63,17 +67,29 @@ class LargeDense(PseudoInverse):
         self._factor = factor
         return min(self._weight.shape), 1 / ratio
 
+    def _decide_by_eigenvectors(self, gram: Tensor, cutoff: float) -> tuple[int, float]:
+        """Keeps R with R R' = (W W')^+."""
+        squares, vectors = torch.linalg.eigh(gram)
+        keep = squares > cutoff**2 * squares[-1]
+        self._root = vectors[:, keep] * squares[keep].rsqrt()
+        return int(keep.sum()), (squares[-1] / squares[keep][0]).sqrt().item()
+
     def _solve(self, z: Tensor) -> tuple[Tensor, Tensor]:
         none = torch.zeros(z.shape[0], dtype=torch.long, device=z.device)
-        if self._factor is None:
-            inverse = torch.empty(0) if self._inverse is None else self._inverse
-            return z @ inverse.to(z).T, none
+        if self._inverse is not None:
+            return z @ self._inverse.to(z).T, none
         weight, rows = self._weight.to(z), z.reshape(-1, z.shape[-1])
         wide = weight.shape[0] <= weight.shape[1]
-        right = rows if wide else rows @ weight
-        solved = torch.cholesky_solve(right.double().T, self._factor).T.to(z)
+        solved = self._solve_gram((rows if wide else rows @ weight).double()).to(z)
         x = solved @ weight if wide else solved
         return x.reshape(*z.shape[:-1], weight.shape[1]), none
+
+    def _solve_gram(self, rows: Tensor) -> Tensor:
+        """The pseudo-inverse of the Gram matrix on rows, ``(N, min(m, n))``."""
+        if self._factor is not None:
+            return torch.cholesky_solve(rows.T, self._factor).T
+        root = rows.new_empty(0) if self._root is None else self._root
+        return (rows @ root) @ root.T
 
 
 def _gram(weight: Tensor) -> Tensor:
