@@ -23,6 +23,9 @@ LARGEST_WINDOW = 160
 MEMORY = 2**27
 """Most entries of all window matrices of one sample (512 MiB in float32)."""
 
+PART = 1024
+"""Windows that are factorised at a time: their matrices stay in the processor's cache."""
+
 
 @register_region
 @final
@@ -77,8 +80,8 @@ class WindowConsensus(ActiveSetRegion):
         diagonal = windows.scatter(matrices.diagonal(dim1=-2, dim2=-1).contiguous(), 1) + pinned
 
         def project(x: Tensor) -> Tensor:
-            columns = _columns(windows.inputs(x), batch)  # (groups, positions, unknowns, batch)
-            return _uncolumns(matrices @ columns)
+            rows = windows.inputs(x).unflatten(1, (batch, -1)).transpose(1, 2)  # (groups, positions, N, n)
+            return (rows @ matrices).transpose(1, 2).flatten(1, 2)  # rows: the matrices are symmetric
 
         result = conjugate_gradients(
             lambda x: windows.scatter(project(x), batch) + pinned * x,
@@ -94,26 +97,33 @@ class WindowConsensus(ActiveSetRegion):
     def _windows_of(self, rows: Rows, targets: Tensor) -> tuple[Tensor, Tensor]:
         """P P, ``(groups, positions, n, n)``, and P K A' D t, ``(groups, k positions, n)``."""
         masks, values = self._windows.outputs(rows.mask), self._windows.outputs(targets.double())
-        eye = torch.eye(self._matrix.shape[2], dtype=torch.float64, device=targets.device)
-        all_matrices, all_local = [], []
-        for matrix, mask, value in zip(self._matrix, masks, values, strict=True):
-            factor = torch.linalg.cholesky_ex(masked_gram(matrix, mask) + self._damp * eye).L
-            inverse = torch.cholesky_inverse(factor)
-            copies = targets.shape[0]
-            right = (value * mask.repeat(copies, 1)) @ matrix
-            local = inverse @ right.view(copies, -1, right.shape[1]).permute(1, 2, 0)
-            project = eye - self._damp * inverse
-            local = project @ local  # rounding outside of the row space would be amplified by the damping
-            all_matrices.append((project @ project).to(targets.dtype))
-            all_local.append(local.permute(2, 0, 1).reshape(right.shape).to(targets.dtype))
-        return torch.stack(all_matrices), torch.stack(all_local)
+        values = values.unflatten(1, (targets.shape[0], -1))  # (groups, k, positions, rows)
+        groups = [
+            self._group(*group, targets.dtype) for group in zip(self._matrix, masks, values, strict=True)
+        ]
+        matrices, local = zip(*groups, strict=True)
+        return torch.stack(matrices), torch.stack(local).flatten(1, 2)
 
+    def _group(
+        self, matrix: Tensor, mask: Tensor, values: Tensor, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        """The same of one group, without the leading axis, a part of the positions at a time."""
+        parts = zip(mask.split(PART), values.split(PART, 1), strict=True)
+        solved = [self._part(matrix, *part, dtype) for part in parts]
+        matrices, local = zip(*solved, strict=True)
+        return torch.cat(matrices), torch.cat(local, 1)
 
-def _columns(windows: Tensor, batch: int) -> Tensor:
-    """``(groups, batch * positions, n)`` to ``(groups, positions, n, batch)``."""
-    return windows.unflatten(1, (batch, -1)).permute(0, 2, 3, 1)
-
-
-def _uncolumns(columns: Tensor) -> Tensor:
-    """The reverse of ``_columns``."""
-    return columns.permute(0, 3, 1, 2).flatten(1, 2)
+    def _part(
+        self, matrix: Tensor, mask: Tensor, values: Tensor, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        gram = masked_gram(matrix, mask)
+        gram.diagonal(dim1=-2, dim2=-1).add_(self._damp)
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky_ex(gram).L)
+        right = ((values * mask) @ matrix).permute(1, 2, 0)  # (positions, n, k)
+        local = inverse @ right
+        # rounding outside of the row space would be amplified by the damping
+        local = local - self._damp * (inverse @ local)
+        project = inverse.mul_(-self._damp)
+        project.diagonal(dim1=-2, dim2=-1).add_(1)
+        project = project.to(dtype)
+        return project @ project, local.permute(2, 0, 1).to(dtype)

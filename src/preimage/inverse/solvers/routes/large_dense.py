@@ -26,7 +26,7 @@ SHARPEST = 1e-6
 @register_route
 @final
 class LargeDense(PseudoInverse):
-    """x = W' (W W')^+ z for a wide W, (W'W)^+ W' z for a tall one, by a Cholesky factor where the rank is full.
+    """x = W' (W W')^+ z for a wide W, (W'W)^+ W' z for a tall one.
 
     The squares of the singular values are the eigenvalues of the Gram matrix, which rounding blurs by 1e-16
     of the largest. That is far below the square of what counts as zero in float32, so that eigenvectors of
