@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from os import PathLike
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,9 @@ from preimage.inverse.round_trips import round_trips
 from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
 from preimage.inverse.solvers.watch import Progress, Watch
 from preimage.inverse.values import Values, bare, several
+
+if TYPE_CHECKING:
+    from preimage.inverse.side_information import WithSideInformation
 
 
 class Inverse(nn.Module):
@@ -285,6 +289,21 @@ class Inverse(nn.Module):
     ) -> Certificate:
         """Evidence of one answer: the residual from one forward pass, joined with that of the steps."""
         return certify(self.graph, self._inputs(x), self._known(y, tap), steps, tolerance)
+
+    def with_side_information(self, x: Values) -> WithSideInformation:
+        """An inverse for outputs of this x alone, which keeps the places of its maxima in every max pooling.
+
+        Side information is never used otherwise, and everything it takes part in says so.
+
+        Args:
+            x: the inputs whose forward pass is recorded, ``(N, *event)``.
+
+        Returns:
+            See :class:`preimage.inverse.side_information.WithSideInformation`.
+        """
+        from preimage.inverse.side_information import WithSideInformation  # it makes inverses itself
+
+        return WithSideInformation(self, x)
 
     @property
     def decoders(self) -> dict[str, Decoder]:

@@ -61,16 +61,25 @@ class Ledger:
         rows: one for each region, parts of residual and opaque regions indented below theirs.
         guarantee: what the chain of all steps promises.
         input_size, output_size: numbers per sample at both ends.
+        side_information: names of what was kept from a forward pass; empty for a data-free inverse.
     """
 
     rows: tuple[Row, ...]
     guarantee: str
     input_size: int
     output_size: int
+    side_information: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
         """One sentence for people."""
+        if not self.side_information:
+            return self._judgement
+        kept = ", ".join(self.side_information)
+        return f"with side information (places of the maxima of {kept}): {self._judgement}"
+
+    @property
+    def _judgement(self) -> str:
         narrow = min(self.rows, key=lambda row: row.outputs, default=None)
         if self.guarantee == Guarantee.EXACT.value:
             return "bijective: g(f(x)) = x and f(g(y)) = y"
@@ -99,6 +108,7 @@ class Ledger:
             "verdict": self.verdict,
             "input_size": self.input_size,
             "output_size": self.output_size,
+            "side_information": list(self.side_information),
             "rows": [asdict(row) for row in self.rows],
         }
 
@@ -106,7 +116,8 @@ class Ledger:
     def from_dict(data: Mapping[str, Any]) -> Ledger:
         """The ledger that :meth:`to_dict` wrote, for comparing with one of another day."""
         rows = tuple(Row(**row) for row in data["rows"])
-        return Ledger(rows, data["guarantee"], data["input_size"], data["output_size"])
+        kept = tuple(data.get("side_information", ()))
+        return Ledger(rows, data["guarantee"], data["input_size"], data["output_size"], kept)
 
     def to_html(self) -> str:
         """One self-contained page: opens without a network, in light and dark, readable without colours."""

@@ -13,6 +13,7 @@ from preimage.inverse.density import drops_inputs
 from preimage.inverse.gates import gate_of
 from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.positions import chain_positions
+from preimage.inverse.recorded import is_recorded
 from preimage.inverse.region import Region, label_of, outside_reads
 from preimage.inverse.registry import Rule, module_rule, operation_rule
 from preimage.inverse.roles import (
@@ -37,7 +38,14 @@ def candidates(graph: Graph, value: str, known: Known) -> Iterator[Region]:
     """The regions that have this known value as their target, of the first kind that applies."""
     if value not in graph.by_name:
         return
-    for finder in (module_regions, affine_regions, turning_regions, gate_regions, operation_regions):
+    for finder in (
+        module_regions,
+        affine_regions,
+        turning_regions,
+        gate_regions,
+        recorded_regions,
+        operation_regions,
+    ):
         found = tuple(finder(graph, value, known))
         yield from found
         if found:
@@ -104,6 +112,38 @@ def gate_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
         return
     nodes = graph.between(found[0], value)
     yield _region(graph, "gate", nodes, found[0], rule, reads=(), guarantee=Guarantee.ITERATIVE)
+
+
+def recorded_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
+    """An affine map and elementwise operations, seen through a max pooling whose places are known."""
+    pool, rule = graph.by_name[value], operation_rule("preimage::recorded")
+    if rule is None or not is_recorded(pool) or pool.fold != 1:
+        return
+    last = graph.by_name.get(pool.inputs[0])
+    elementwise: list[Node] = []
+    while last is not None and _is_bounded(graph, last) and _is_private(graph, last, known):
+        elementwise.append(last)
+        last = graph.by_name.get(last.inputs[0])
+    chain = affine_chain(graph, last, known, joined=True)
+    if chain and chain[0].inputs[0] not in known:
+        nodes, source = (*chain, *reversed(elementwise), pool), chain[0].inputs[0]
+        enough = pool.size >= graph.size(source)
+        guarantee = Guarantee.CERTIFIED if enough else Guarantee.RIGHT
+        yield _region(graph, "recorded", nodes, source, rule, reads=(), guarantee=guarantee)
+
+
+def _is_bounded(graph: Graph, node: Node) -> bool:
+    """Whether bounds on the result of an elementwise operation bound its one operand."""
+    role = affine_role(graph, node)
+    diagonal = role is not None and role.role is Role.DIAGONAL
+    slopes = node.operation in ("leaky_relu", "prelu", "_prelu_kernel") and len(node.inputs) == 1
+    return is_alike(graph, node) and (diagonal or slopes or saturation_bounds(node) is not None)
+
+
+def _is_private(graph: Graph, node: Node, known: Known) -> bool:
+    """Whether one operation alone reads a value that is not known."""
+    one = len(graph.consumers[node.name]) == 1 and node.name not in graph.outputs
+    return one and node.name not in known
 
 
 def affine_chain(graph: Graph, last: Node | None, known: Known, *, joined: bool) -> tuple[Node, ...]:
@@ -220,6 +260,17 @@ def selected_from(graph: Graph, name: str) -> tuple[str, ...]:
         found.append(node.inputs[0])
         node = graph.by_name.get(node.inputs[0])
     return tuple(found)
+
+
+FINDERS: tuple[Finder, ...] = (
+    module_regions,
+    affine_regions,
+    turning_regions,
+    gate_regions,
+    recorded_regions,
+    operation_regions,
+)
+"""Kinds of regions, in the order in which they are tried."""
 
 
 def enclosing(graph: Graph, values: tuple[str, ...], known: Known) -> Region | None:

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.recorded import pooled_axes
 from preimage.inverse.registry import Site, Solved, register_inverse
 
 
-@register_inverse("max_pool1d", "max_pool2d", guarantee=Guarantee.RIGHT)
+@register_inverse("max_pool1d", "max_pool2d", "max_pool3d", guarantee=Guarantee.RIGHT)
 def max_pool(site: Site, y: Tensor) -> Solved:
     """x at p = min of y over all windows that contain p.
 
@@ -21,11 +22,15 @@ def max_pool(site: Site, y: Tensor) -> Solved:
     and no larger x has that property (Serra, 1982, Image Analysis and Mathematical Morphology). Positions
     that no window reads get the smallest value.
     """
+    x = largest(site, y)
+    return Solved(x, exact=min(1.0, y[0].numel() / max(1, x[0].numel())))
+
+
+def largest(site: Site, y: Tensor) -> Tensor:
+    """The largest x that pools to y, ``(N, *event)``; an upper bound of every other one."""
     axes = _axes(site, y)
-    windows = _windows(axes)
-    dimensions = len(axes)
-    x = _erode(y.reshape(*y.shape[:-dimensions], -1), windows, prod(axis.size for axis in axes))
-    return Solved(x.reshape(y.shape[0], *site.shape), exact=min(1.0, y[0].numel() / max(1, x[0].numel())))
+    x = _erode(y.flatten(-len(axes)), _windows(axes), prod(axis.size for axis in axes))
+    return x.reshape(y.shape[0], *site.shape)
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class _Axis:
 
 
 def _axes(site: Site, y: Tensor) -> list[_Axis]:
-    dimensions = 1 if site.operation == "max_pool1d" else 2
+    dimensions = pooled_axes(site.operation)
     kernel = site.operand(1, "kernel_size")
     stride = site.operand(2, "stride", None) or kernel
     settings = (kernel, stride, site.operand(3, "padding", 0), site.operand(4, "dilation", 1))

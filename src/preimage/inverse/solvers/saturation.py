@@ -76,6 +76,10 @@ class Saturation:
         too_low = torch.where(y >= self.high, (z - self.high).clamp_max(0), 0)
         return too_high + too_low
 
+    def image(self, z: Tensor, y: Tensor) -> Tensor:
+        """What takes the place of y when A x + b is z; equal to y where z explains y."""
+        return z.clamp(self.low, self.high)
+
     def outside(self, y: Tensor) -> Tensor:
         """How far y lies outside [low, high], per sample ``(N,)``: no x gives such a y."""
         return (y - y.clamp(self.low, self.high)).abs().flatten(1).amax(1)
@@ -181,7 +185,7 @@ class SaturationInverse(ABC):
             self.refresh()
         with torch.no_grad():
             found = self._determine(y, start)
-            again = self.affine.apply(found.x.double()).clamp(self.saturation.low, self.saturation.high)
+            again = self.saturation.image(self.affine.apply(found.x.double()), y.double())
             residual = relative_residual(again, y.double()).to(y.dtype)
         limit = tolerance if tolerance is not None else (1e-9 if y.dtype == torch.float64 else 1e-4)
         return RegionSolution(

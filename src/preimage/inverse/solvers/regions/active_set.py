@@ -111,9 +111,9 @@ class ActiveSetRegion(SaturationInverse):
         return best, used
 
     def _misfit(self, x: Tensor, y: Tensor) -> float:
-        """How far clamp(A x + b) is from y."""
+        """How far the image of x is from y."""
         z = self._linear.apply(x.double()) + self._offset
-        return (z.clamp(self.saturation.low, self.saturation.high) - y).norm().item()
+        return (self.saturation.image(z, y) - y).norm().item()
 
     def _guess(self, y: Tensor) -> Tensor:
         guess = y.new_zeros(1, *self._linear.in_shape)

@@ -1,0 +1,173 @@
+"""Max pooling at known places: numbers that were read are equations, all others have an upper bound."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from preimage.capture.graph import Graph, Node
+from preimage.certificate import Certificate
+from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.recorded import MARK, POOLS, pooled_axes
+from preimage.inverse.registry import Site, Solved, register_inverse
+from preimage.inverse.roles import Role, affine_role, saturation_bounds
+from preimage.inverse.rules.affine import affine_of, argument
+from preimage.inverse.rules.affine_inverse import snapped, source_range
+from preimage.inverse.rules.moments import moments
+from preimage.inverse.rules.pool import largest
+from preimage.inverse.solvers.bounds import Bounds
+from preimage.inverse.solvers.regions.general import MaskedRows
+
+COLUMNS = ("residual", "converged", "error_bound", "iterations", "condition", "nullity", "domain_violation")
+"""The parts of a certificate that have one entry for each sample."""
+
+Interval = tuple[Tensor, Tensor]
+"""Lower and upper bound of every number, ``(N, *event)`` each."""
+
+
+@register_inverse(*(f"{name} {MARK}" for name in POOLS), guarantee=Guarantee.RIGHT)
+def unpool(site: Site, y: Tensor) -> Solved:
+    """x at a recorded place = y; elsewhere the largest number that no window contradicts."""
+    lower, upper = known_interval(site, y)
+    known = (lower == upper).double().mean().item() if upper.numel() else 1.0
+    return Solved(upper, exact=known)
+
+
+def known_interval(site: Site, y: Tensor) -> Interval:
+    """What y and its places say of the value that was pooled.
+
+    A place that several windows read gets the mean of what they say.
+    """
+    axes, places = pooled_axes(site.operation), _places(site, y)
+    upper = largest(site, y)
+    flat = upper.flatten(-axes)
+    index, values = places.flatten(-axes), y.flatten(-axes)
+    count = torch.zeros_like(flat).scatter_add_(-1, index, torch.ones_like(values))
+    total = torch.zeros_like(flat).scatter_add_(-1, index, values)
+    known = (count > 0).view_as(upper)
+    upper = torch.where(known, (total / count.clamp_min(1)).view_as(upper), upper)
+    return torch.where(known, upper, -math.inf), upper
+
+
+def _places(site: Site, y: Tensor) -> Tensor:
+    places: Tensor = site.options["places"].to(y.device)
+    return places.repeat(max(1, y.shape[0] // places.shape[0]), *[1] * (places.dim() - 1))
+
+
+@register_inverse("preimage::recorded", guarantee=Guarantee.CERTIFIED)
+def region(site: Site, y: Tensor) -> Solved:
+    """The input of an affine map from what a recorded pooling behind it read.
+
+    Numbers that were read, and that no activation has clipped, are equations; all others are inequalities:
+    in their windows they were not the largest. Solved like any saturated region, sample by sample.
+    """
+    chain, elementwise, pool = parts(site.graph, site.nodes)
+    before = pool.inputs[0]
+    at_pool = Site(site.graph, (pool,), before, site.target, site.values, context=site.context)
+    interval = tuple(bound.double() for bound in known_interval(at_pool, y))
+    for node in reversed(elementwise):
+        interval = backward(site.graph, node, *interval)
+    affine = affine_of(site.graph, chain)
+    lost = site.noise > 0.0 or (interval[0] == interval[1]).sum() < y.shape[0] * affine.in_size
+    if lost and site.source not in site.graph.inputs:  # an inner value would mislead the layers before it
+        return Solved(moments(site, y)[0].expand(y.shape[0], *site.shape), exact=0.0)
+    found = [_solve(affine, lower, upper, y) for lower, upper in zip(*map(_rows, interval), strict=True)]
+    x = torch.cat([solution.x for solution in found])
+    share = sum(solution.exact.double().mean().item() for solution in found) / max(1, len(found))
+    certificate = _joined([solution.certificate for solution in found])
+    return Solved(snapped(x, *source_range(site.graph, site.source)), None, certificate, share)
+
+
+def _rows(bound: Tensor) -> tuple[Tensor, ...]:
+    return bound.split(1)
+
+
+def _solve(affine: Any, lower: Tensor, upper: Tensor, y: Tensor) -> Any:
+    bounds = Bounds(lower=lower, upper=torch.maximum(lower, upper))
+    return MaskedRows(affine, bounds)(bounds.nearest().to(y))
+
+
+def _joined(rows: list[Certificate]) -> Certificate:
+    columns = {name: torch.cat([getattr(row, name) for row in rows]) for name in COLUMNS}
+    return Certificate(**columns, message="")
+
+
+def parts(graph: Graph, nodes: tuple[Node, ...]) -> tuple[tuple[Node, ...], tuple[Node, ...], Node]:
+    """Affine chain, elementwise operations and pooling of a region."""
+    last = max(i for i, node in enumerate(nodes[:-1]) if _starts(graph, node))
+    ends = next(
+        (i for i in range(last + 1, len(nodes) - 1) if not _is_diagonal(graph, nodes[i])), len(nodes) - 1
+    )
+    return nodes[:ends], nodes[ends:-1], nodes[-1]
+
+
+def _starts(graph: Graph, node: Node) -> bool:
+    role = affine_role(graph, node)
+    return role is not None and role.role is not Role.DIAGONAL
+
+
+def _is_diagonal(graph: Graph, node: Node) -> bool:
+    role = affine_role(graph, node)
+    return role is not None and role.role is Role.DIAGONAL
+
+
+def backward(graph: Graph, node: Node, lower: Tensor, upper: Tensor) -> Interval:
+    """The interval in front of an elementwise operation, from the one behind it."""
+    bounds = saturation_bounds(node)
+    if bounds is not None:
+        return before_saturation(lower, upper, *bounds)
+    if _is_diagonal(graph, node):
+        return before_scale(lower, upper, *_scale_and_shift(graph, node))
+    return before_slope(lower, upper, _slope(graph, node, lower))
+
+
+def before_saturation(lower: Tensor, upper: Tensor, low: float, high: float) -> Interval:
+    """z with clamp(z, low, high) in the interval."""
+    upper = torch.where(upper >= high, math.inf, upper.clamp_min(low))
+    return torch.where(lower <= low, -math.inf, lower.clamp_max(high)), upper
+
+
+def before_scale(lower: Tensor, upper: Tensor, scale: Tensor, shift: Tensor) -> Interval:
+    """z with scale z + shift in the interval; nothing is known of z where the scale is zero."""
+    safe = torch.where(scale == 0, 1.0, scale)
+    one, other = (lower - shift) / safe, (upper - shift) / safe
+    return (
+        torch.where(scale == 0, -math.inf, torch.minimum(one, other)),
+        torch.where(scale == 0, math.inf, torch.maximum(one, other)),
+    )
+
+
+def before_slope(lower: Tensor, upper: Tensor, slope: Tensor) -> Interval:
+    """z with max(z, 0) + slope min(z, 0) in the interval.
+
+    A negative slope folds: a number y >= 0 comes from z = y or from z = y / slope, which leaves an interval.
+    """
+    rising, safe = slope > 0, torch.where(slope == 0, 1.0, slope)
+    lowest = torch.where(lower >= 0, lower, lower / safe)
+    highest = torch.where(upper >= 0, upper, upper / safe)
+    top = upper.clamp_min(0)
+    folded = torch.where(slope == 0, -math.inf, top / torch.where(slope < 0, slope, -1.0))
+    kept = (slope == 0) & (lower > 0)
+    return (
+        torch.where(rising, lowest, torch.where(kept, lower, folded)),
+        torch.where(rising, highest, top),
+    )
+
+
+def _scale_and_shift(graph: Graph, node: Node) -> Interval:
+    affine = affine_of(graph, (node,))
+    zeros = next(iter(affine.tensors()), torch.empty(0)).new_zeros(1, *affine.in_shape, dtype=torch.float64)
+    with torch.no_grad():
+        shift = affine.apply(zeros)
+        return affine.linear.apply(zeros + 1), shift
+
+
+def _slope(graph: Graph, node: Node, like: Tensor) -> Tensor:
+    """The slope below zero, one for all numbers or one for each channel."""
+    if node.operation == "leaky_relu":
+        return torch.as_tensor(argument(graph, node, 1, "negative_slope", 0.01)).to(like)
+    slope = torch.as_tensor(argument(graph, node, 1, "weight")).detach().to(like)
+    return slope.reshape(-1, *[1] * max(0, like.dim() - 2)) if slope.numel() > 1 else slope
