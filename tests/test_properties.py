@@ -8,6 +8,8 @@ import pytest
 from preimage.testing import LAWS, Law, Sample
 
 sys.path.insert(0, str(Path(__file__).parent / "layers"))
+import large_graphs
+from large_graphs import large
 from table import all_samples
 
 
@@ -23,8 +25,13 @@ def _cases(slow: bool) -> list:
         )
         for sample in all_samples()
         for law in LAWS.values()
-        if law.slow == slow
+        if (law.slow or large(sample, law)) == slow
     ]
+
+
+def test_large_graphs_name_samples_that_exist() -> None:
+    assert {sample.name for sample in all_samples()} >= large_graphs.SAMPLES
+    assert set(large_graphs.LAWS) <= set(LAWS)
 
 
 @pytest.mark.parametrize(("sample", "law"), _cases(slow=False))

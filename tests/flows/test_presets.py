@@ -16,6 +16,9 @@ from preimage.flows import PRESETS, Flow
 MAKERS = {name: (make, (2,)) for name, make in VECTORS.items()} | SHAPED
 
 
+COSTLY = ("naf", "umnn", "residual_flow", "ffjord")  # each number takes a root search or an equation
+
+
 def curved(make, **more):
     """A flow in float64 with no parameter at its start."""
     torch.manual_seed(0)
@@ -35,12 +38,13 @@ def test_every_preset_is_in_the_table():
 def test_integrates_to_one(name):
     flow = curved(VECTORS[name])
     reach = 1.5 * flow.sample(3000, generator=torch.Generator().manual_seed(1)).abs().max().item()
-    side = torch.linspace(-reach, reach, 521, dtype=torch.float64)
+    points = 141 if name in COSTLY else 521  # the sum over a grid converges fast for smooth densities
+    side = torch.linspace(-reach, reach, points, dtype=torch.float64)
     with torch.no_grad():
         total = sum(
             flow.log_prob(part).exp().sum() for part in torch.cartesian_prod(side, side).split(400_000)
         )
-    assert abs(total.item() * (2 * reach / 520) ** 2 - 1) < 1e-3
+    assert abs(total.item() * (2 * reach / (points - 1)) ** 2 - 1) < 1e-3
 
 
 @pytest.mark.parametrize("name", VECTORS)
@@ -102,11 +106,8 @@ def test_file_round_trip(name, tmp_path):
     assert not again.training
 
 
-@pytest.mark.parametrize("name", VECTORS)
-def test_a_deep_flow_trains_from_its_start(name):
-    torch.manual_seed(0)
-    deep = {"glow": {"steps": 64}}.get(name, {"transforms": 64})
-    flow = PRESETS[name](2, **deep, **SMALL)
+def trained(flow):
+    """The losses of twenty steps on data of two very different scales."""
     x = torch.randn(256, 2) * torch.tensor([1.0, 30.0]) + 5
     optimiser = torch.optim.Adam(flow.parameters(), 1e-3)
     losses = []
@@ -116,7 +117,23 @@ def test_a_deep_flow_trains_from_its_start(name):
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    assert all(map(torch.isfinite, torch.tensor(losses)))
+    return torch.tensor(losses)
+
+
+@pytest.mark.parametrize("name", ["nice", "realnvp", "glow", "maf", "nsf", "nsf_coupling"])
+def test_a_flow_of_depth_64_trains_from_its_start(name):
+    torch.manual_seed(0)
+    deep = {"steps": 64} if name == "glow" else {"transforms": 64}
+    losses = trained(PRESETS[name](2, **deep, **SMALL))
+    assert losses.isfinite().all()
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", ["naf", "umnn", "residual_flow", "planar", "radial", "sylvester", "ffjord"])
+def test_other_flows_train_from_their_start(name):
+    torch.manual_seed(0)
+    losses = trained(PRESETS[name](2, transforms=2, **SMALL))
+    assert losses.isfinite().all()
     assert losses[-1] < losses[0]
 
 

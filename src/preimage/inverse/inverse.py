@@ -205,6 +205,7 @@ class Inverse(nn.Module):
 
         Example:
             >>> import torch, preimage as pi
+            >>> _ = torch.manual_seed(0)
             >>> net = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.GELU(), torch.nn.Linear(3, 2))
             >>> inverse = pi.invert(net.double(), torch.zeros(1, 3).double())
             >>> x, certificate = inverse.solve(net(torch.ones(1, 3).double()).detach(), tol=1e-9)

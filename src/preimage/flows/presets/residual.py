@@ -156,7 +156,7 @@ def sylvester(
 
     Args:
         features: number of features.
-        context: 0: these steps take none; ``planar`` and ``radial`` do.
+        context: size of the context; 0 for none.
         transforms: number of steps.
         hidden_features: not used: the steps have no networks. Here so that all presets take it.
         directions: number of directions of a step, at most ``features``; 0 for all.
@@ -166,7 +166,7 @@ def sylvester(
         The flow.
 
     Raises:
-        ValueError: a size is out of range, or a context is asked for.
+        ValueError: a size is out of range.
 
     Cost: O(N * features * directions) a step.
 
@@ -176,10 +176,12 @@ def sylvester(
         torch.Size([2])
     """
     check_sizes("sylvester", features=features, context=context, transforms=transforms)
-    if context:
-        raise ValueError(f"sylvester: context is {context}, wanted 0; planar and radial take a context")
     count = directions or features
-    return _stacked(features, transforms, lambda: Sylvester(OrthogonalDirections(features, count)), memory)
+
+    def step() -> Bijection:
+        return Sylvester(OrthogonalDirections(features, count), context)
+
+    return _stacked(features, transforms, step, memory)
 
 
 def _stacked(features: int, transforms: int, step: Callable[[], Bijection], memory: str) -> Flow:
