@@ -30,7 +30,7 @@ class IterativeResult:
 
 def inner(a: Tensor, b: Tensor) -> Tensor:
     """Inner product of every sample in float64, ``(N,)``."""
-    return (a.double() * b.double()).flatten(1).sum(1)
+    return torch.linalg.vecdot(a.flatten(1).double(), b.flatten(1).double())
 
 
 def spread(values: Tensor, like: Tensor) -> Tensor:

@@ -45,6 +45,7 @@ def conjugate_gradients(
     x, residual = start, right - operator(start)
     scaled = residual / diagonal
     gamma, direction = inner(residual, scaled), scaled
+    length = gamma  # of the direction, in the norm of the diagonal
     limit = tolerance**2 * torch.maximum(gamma, inner(right, right / diagonal))
     first = gamma.clamp_min(torch.finfo(torch.float64).tiny)
     used = torch.zeros_like(gamma, dtype=torch.long)
@@ -54,7 +55,7 @@ def conjugate_gradients(
             break
         image = operator(direction)
         curvature = inner(direction, image)
-        flat = curvature <= 1e-6 * inner(direction, diagonal * direction)  # rounding in the null space
+        flat = curvature <= 1e-6 * length  # rounding in the null space
         active, limit = active & ~flat, torch.where(flat, torch.inf, limit)
         step = torch.where(active, gamma / curvature.clamp_min(1e-300), 0)
         x, used = x + spread(step, x) * direction, used + active
@@ -63,4 +64,5 @@ def conjugate_gradients(
         fresh = inner(residual, scaled)
         ratio = torch.where(active, fresh / gamma.clamp_min(1e-300), 0)
         direction, gamma = scaled + spread(ratio, x) * direction, fresh
+        length = fresh + ratio.square() * length  # the new part is orthogonal to the old direction
     return IterativeResult(x, used, gamma <= limit, (gamma / first).sqrt())

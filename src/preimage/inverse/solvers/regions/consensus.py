@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from preimage.inverse.solvers.normal_equations import masked_gram
 from preimage.inverse.solvers.regions.active_set import ActiveSetRegion, Rows
 from preimage.inverse.solvers.saturation import register_region
 from preimage.inverse.solvers.spd import conjugate_gradients
+from preimage.inverse.solvers.window_rows import WindowRows
 from preimage.inverse.solvers.windows import Windows
 
 LARGEST_WINDOW = 160
@@ -58,9 +59,10 @@ class WindowConsensus(ActiveSetRegion):
         return several and unknowns <= LARGEST_WINDOW and entries <= MEMORY
 
     def _prepare(self, linear: LinearMap, offset: Tensor) -> None:
-        super()._prepare(linear, offset)
-        self._windows = Windows(linear)
-        self._matrix = self._windows.matrix
+        self._linear, self._offset = linear, offset
+        self._windows, self._rows = Windows(linear), WindowRows(cast(Convolution, linear))
+        self._matrix = self._windows.matrix  # (groups, rows, unknowns)
+        self._row_norm = self._matrix.norm(dim=2).view(-1, *[1] * (len(linear.out_shape) - 1))
         self._damp = self.damping * self._matrix.square().sum((1, 2)).max()
 
     def _local_any(self, flags: Tensor) -> Tensor:
@@ -72,37 +74,36 @@ class WindowConsensus(ActiveSetRegion):
         return self._windows.per_position(squares.sqrt(), x.shape[0])
 
     def _least_squares(self, rows: Rows, targets: Tensor, start: Tensor) -> tuple[IterativeResult, Tensor]:
-        windows, batch = self._windows, start.shape[0]
+        windows = self._rows
         matrices, local = self._windows_of(rows, targets)
         pinned = rows.pinned.to(start)
-        right = windows.scatter(local, batch)
+        right = windows.add(local)
         right[:1] += pinned * rows.bound.to(start)
-        diagonal = windows.scatter(matrices.diagonal(dim1=-2, dim2=-1).contiguous(), 1) + pinned
+        diagonal = windows.add(matrices.diagonal(dim1=-2, dim2=-1)[:, :, None].contiguous()) + pinned
 
         def project(x: Tensor) -> Tensor:
-            rows = windows.inputs(x).unflatten(1, (batch, -1)).transpose(1, 2)  # (groups, positions, N, n)
-            return (rows @ matrices).transpose(1, 2).flatten(1, 2)  # rows: the matrices are symmetric
+            return windows.cut(x) @ matrices  # rows times matrix: the matrices are symmetric
 
         result = conjugate_gradients(
-            lambda x: windows.scatter(project(x), batch) + pinned * x,
+            lambda x: windows.add(project(x)) + pinned * x,
             right,
             start,
             diagonal.clamp_min(0.25),
             tolerance=3e-9 if start.dtype == torch.float32 else 1e-13,
             iterations=self.iterations,
         )
-        misfit = (project(result.x) - local).unflatten(1, (batch, -1)).double()
-        return result, misfit.square().sum((0, 2, 3)).sqrt()
+        misfit = (project(result.x) - local).double()
+        return result, misfit.square().sum((0, 1, 3)).sqrt()
 
     def _windows_of(self, rows: Rows, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """P P, ``(groups, positions, n, n)``, and P K A' D t, ``(groups, k positions, n)``."""
+        """P P, ``(groups, positions, n, n)``, and P K A' D t, ``(groups, positions, k, n)``."""
         masks, values = self._windows.outputs(rows.mask), self._windows.outputs(targets.double())
         values = values.unflatten(1, (targets.shape[0], -1))  # (groups, k, positions, rows)
         groups = [
             self._group(*group, targets.dtype) for group in zip(self._matrix, masks, values, strict=True)
         ]
         matrices, local = zip(*groups, strict=True)
-        return torch.stack(matrices), torch.stack(local).flatten(1, 2)
+        return torch.stack(matrices), torch.stack(local)
 
     def _group(
         self, matrix: Tensor, mask: Tensor, values: Tensor, dtype: torch.dtype
@@ -111,7 +112,7 @@ class WindowConsensus(ActiveSetRegion):
         parts = zip(mask.split(PART), values.split(PART, 1), strict=True)
         solved = [self._part(matrix, *part, dtype) for part in parts]
         matrices, local = zip(*solved, strict=True)
-        return torch.cat(matrices), torch.cat(local, 1)
+        return torch.cat(matrices), torch.cat(local)
 
     def _part(
         self, matrix: Tensor, mask: Tensor, values: Tensor, dtype: torch.dtype
@@ -126,4 +127,4 @@ class WindowConsensus(ActiveSetRegion):
         project = inverse.mul_(-self._damp)
         project.diagonal(dim1=-2, dim2=-1).add_(1)
         project = project.to(dtype)
-        return project @ project, local.permute(2, 0, 1).to(dtype)
+        return project @ project, local.mT.to(dtype)
