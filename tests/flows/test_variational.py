@@ -79,7 +79,7 @@ def test_fit_density_finds_a_bent_target():
 
     flow = flows.nsf_coupling(2, transforms=4, hidden_features=(32,))
     settings = FitSettings(batch_size=256, learning_rate=5e-3, progress=False)
-    fit_density(flow, banana, draws=40_000, settings=settings)
+    fit_density(flow, banana, draws=80_000, settings=settings)
     sample = importance_sample(flow, banana, 4000)
     assert sample.effective_sample_size > 2000
     assert abs(sample.log_evidence - math.log(2 * math.pi * 2 * 0.5)) < 5 * sample.log_evidence_error + 0.01
