@@ -30,6 +30,9 @@ NO_DERIVATIVE = ("is not implemented", "no autograd formula", "does not require 
 WHEREVER = frozenset({"residual", "opaque", "assemble", "module"})
 """Kinds of regions whose rules see values as the network holds them."""
 
+BOUNDED = frozenset({"recorded", "folded"})
+"""Kinds of regions whose rules use inequalities, which a solve of the whole would not."""
+
 LITTLE = 20_000
 """Numbers in the remaining steps up to which they are taken one by one too, and the better answer is kept."""
 
@@ -162,6 +165,8 @@ class _Run:
 
     def _should_merge(self, region: Region, position: int) -> bool:
         """Whether a guess was made that the layers before it need not be able to produce."""
+        if region.kind in BOUNDED and region.source in self.plan.wanted:
+            return False  # nothing lies before it, and its inequalities would be lost
         rest = [r for r in self.plan.steps[position:] if isinstance(r, Region)]
         stays_right = all(r.guarantee in SURJECTIVE for r in rest)
         return self.noise[region.source] > 0.0 and not stays_right and len(self.plan.wanted) == 1

@@ -38,14 +38,7 @@ def candidates(graph: Graph, value: str, known: Known) -> Iterator[Region]:
     """The regions that have this known value as their target, of the first kind that applies."""
     if value not in graph.by_name:
         return
-    for finder in (
-        module_regions,
-        affine_regions,
-        turning_regions,
-        gate_regions,
-        recorded_regions,
-        operation_regions,
-    ):
+    for finder in FINDERS:
         found = tuple(finder(graph, value, known))
         yield from found
         if found:
@@ -130,6 +123,25 @@ def recorded_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]
         enough = pool.size >= graph.size(source)
         guarantee = Guarantee.CERTIFIED if enough else Guarantee.RIGHT
         yield _region(graph, "recorded", nodes, source, rule, reads=(), guarantee=guarantee)
+
+
+def folded_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
+    """An affine map that makes more numbers than it reads, and a PReLU behind it that folds some of them."""
+    node, rule = graph.by_name[value], operation_rule("preimage::folded")
+    if rule is None or not _folds(graph, node):
+        return
+    chain = affine_chain(graph, graph.by_name.get(node.inputs[0]), known, joined=True)
+    if chain and chain[0].inputs[0] not in known and node.size > graph.size(chain[0].inputs[0]):
+        nodes, source = (*chain, node), chain[0].inputs[0]
+        yield _region(graph, "folded", nodes, source, rule, reads=(), guarantee=Guarantee.CERTIFIED)
+
+
+def _folds(graph: Graph, node: Node) -> bool:
+    """Whether the slopes of a PReLU, as they are now, are not all positive."""
+    if node.operation not in ("prelu", "_prelu_kernel") or len(node.inputs) != 1 or node.fold != 1:
+        return False
+    slope = graph.tensor(node.args[1].name) if isinstance(node.args[1], Reference) else None
+    return slope is not None and is_alike(graph, node) and bool((slope <= 0).any())
 
 
 def _is_bounded(graph: Graph, node: Node) -> bool:
@@ -268,6 +280,7 @@ FINDERS: tuple[Finder, ...] = (
     turning_regions,
     gate_regions,
     recorded_regions,
+    folded_regions,
     operation_regions,
 )
 """Kinds of regions, in the order in which they are tried."""

@@ -33,6 +33,15 @@ def largest(site: Site, y: Tensor) -> Tensor:
     return x.reshape(y.shape[0], *site.shape)
 
 
+def seen(site: Site, y: Tensor) -> Tensor:
+    """Which positions any window reads, bool of the shape of the pooled axes of x."""
+    axes = _axes(site, y)
+    flags = torch.zeros(prod(axis.size for axis in axes), dtype=torch.bool, device=y.device)
+    windows = _windows(axes)
+    flags[windows[windows >= 0]] = True
+    return flags.view([axis.size for axis in axes])
+
+
 @dataclass(frozen=True)
 class _Axis:
     """One spatial axis of a pooling operation."""

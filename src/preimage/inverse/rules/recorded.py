@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from preimage.capture.graph import Graph, Node
+from preimage.capture.interpret import evaluate
 from preimage.certificate import Certificate
 from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.linear import Affine
 from preimage.inverse.recorded import MARK, POOLS, pooled_axes
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.roles import Role, affine_role, saturation_bounds
 from preimage.inverse.rules.affine import affine_of, argument
 from preimage.inverse.rules.affine_inverse import snapped, source_range
 from preimage.inverse.rules.moments import moments
-from preimage.inverse.rules.pool import largest
+from preimage.inverse.rules.pool import largest, seen
 from preimage.inverse.solvers.bounds import Bounds
 from preimage.inverse.solvers.regions.general import MaskedRows
+from preimage.inverse.solvers.saturation import RegionSolution
+
+ROUNDS = 8
+"""How often the branches of folded numbers are chosen anew."""
 
 COLUMNS = ("residual", "converged", "error_bound", "iterations", "condition", "nullity", "domain_violation")
 """The parts of a certificate that have one entry for each sample."""
@@ -33,22 +38,21 @@ def unpool(site: Site, y: Tensor) -> Solved:
     """x at a recorded place = y; elsewhere the largest number that no window contradicts."""
     lower, upper = known_interval(site, y)
     known = (lower == upper).double().mean().item() if upper.numel() else 1.0
-    return Solved(upper, exact=known)
+    return Solved(torch.where(upper.isinf(), largest(site, y), upper), exact=known)
 
 
 def known_interval(site: Site, y: Tensor) -> Interval:
     """What y and its places say of the value that was pooled.
 
-    A place that several windows read gets the mean of what they say.
+    A place that several windows read gets the largest of what they say.
     """
     axes, places = pooled_axes(site.operation), _places(site, y)
     upper = largest(site, y)
     flat = upper.flatten(-axes)
     index, values = places.flatten(-axes), y.flatten(-axes)
-    count = torch.zeros_like(flat).scatter_add_(-1, index, torch.ones_like(values))
-    total = torch.zeros_like(flat).scatter_add_(-1, index, values)
-    known = (count > 0).view_as(upper)
-    upper = torch.where(known, (total / count.clamp_min(1)).view_as(upper), upper)
+    read = torch.full_like(flat, -math.inf).scatter_reduce(-1, index, values, "amax").view_as(upper)
+    known = ~read.isinf()
+    upper = torch.where(known, read, torch.where(seen(site, y), upper, math.inf))
     return torch.where(known, upper, -math.inf), upper
 
 
@@ -65,27 +69,78 @@ def region(site: Site, y: Tensor) -> Solved:
     in their windows they were not the largest. Solved like any saturated region, sample by sample.
     """
     chain, elementwise, pool = parts(site.graph, site.nodes)
-    before = pool.inputs[0]
-    at_pool = Site(site.graph, (pool,), before, site.target, site.values, context=site.context)
-    interval = tuple(bound.double() for bound in known_interval(at_pool, y))
+    at_pool = Site(site.graph, (pool,), pool.inputs[0], site.target, site.values, context=site.context)
+    return bounded(site, y, chain, elementwise, known_interval(at_pool, y))
+
+
+@register_inverse("preimage::folded", guarantee=Guarantee.CERTIFIED)
+def folded(site: Site, y: Tensor) -> Solved:
+    """The input of an affine map from behind a PReLU with slopes that are not positive.
+
+    Channels with a positive slope are equations. The others fold: y >= 0 came from z = y or from z = y /
+    slope, and which of the two follows from the solution of the equations.
+    """
+    return bounded(site, y, site.nodes[:-1], site.nodes[-1:], (y, y))
+
+
+def bounded(
+    site: Site, y: Tensor, chain: tuple[Node, ...], elementwise: tuple[Node, ...], interval: Interval
+) -> Solved:
+    """The input of an affine chain from bounds of the numbers behind its elementwise operations.
+
+    Args:
+        site: the region.
+        y: what is known, ``(N, *event)``.
+        chain: the affine operations.
+        elementwise: what follows them.
+        interval: bounds behind the last of these.
+    """
+    known = interval[0] == interval[1]
+    bounds = interval[0].double(), interval[1].double()
     for node in reversed(elementwise):
-        interval = backward(site.graph, node, *interval)
+        bounds = backward(site.graph, node, *bounds, torch.finfo(y.dtype).eps)
     affine = affine_of(site.graph, chain)
-    lost = site.noise > 0.0 or (interval[0] == interval[1]).sum() < y.shape[0] * affine.in_size
+    lost = site.noise > 0.0 or (bounds[0] == bounds[1]).sum() < y.shape[0] * affine.in_size
     if lost and site.source not in site.graph.inputs:  # an inner value would mislead the layers before it
         return Solved(moments(site, y)[0].expand(y.shape[0], *site.shape), exact=0.0)
-    found = [_solve(affine, lower, upper, y) for lower, upper in zip(*map(_rows, interval), strict=True)]
+    parts_of = zip(*(bound.split(1) for bound in bounds), known.split(1), y.split(1), strict=True)
+    found = [_decided(site, affine, *part) for part in parts_of]
     x = torch.cat([solution.x for solution in found])
     share = sum(solution.exact.double().mean().item() for solution in found) / max(1, len(found))
     certificate = _joined([solution.certificate for solution in found])
     return Solved(snapped(x, *source_range(site.graph, site.source)), None, certificate, share)
 
 
-def _rows(bound: Tensor) -> tuple[Tensor, ...]:
-    return bound.split(1)
+def _decided(
+    site: Site, affine: Affine, lower: Tensor, upper: Tensor, known: Tensor, y: Tensor
+) -> RegionSolution:
+    """Solve; take the nearer end of every folded number as one more equation; again until nothing changes."""
+    solution = _solve(affine, lower, upper, y)
+    open_ended = known & lower.isfinite() & upper.isfinite() & (lower < upper)
+    if not bool(open_ended.any()):
+        return solution
+    error, before = _misfit(site, solution.x, y), torch.zeros_like(open_ended)
+    for _ in range(ROUNDS):
+        high = open_ended & (affine.apply(solution.x.double()) > (lower + upper) / 2)
+        low = open_ended & ~high
+        if bool((high == before).all()):
+            break
+        trial = _solve(affine, torch.where(high, upper, lower), torch.where(low, lower, upper), y)
+        misfit, before = _misfit(site, trial.x, y), high
+        if not misfit < error:
+            break
+        solution, error = trial, misfit
+    return solution
 
 
-def _solve(affine: Any, lower: Tensor, upper: Tensor, y: Tensor) -> Any:
+def _misfit(site: Site, x: Tensor, y: Tensor) -> float:
+    """How far the region's output is from y."""
+    with torch.no_grad():
+        again = evaluate(site.graph, {site.source: x}, [site.target])[site.target]
+    return (again - y).norm().item()
+
+
+def _solve(affine: Affine, lower: Tensor, upper: Tensor, y: Tensor) -> RegionSolution:
     bounds = Bounds(lower=lower, upper=torch.maximum(lower, upper))
     return MaskedRows(affine, bounds)(bounds.nearest().to(y))
 
@@ -114,14 +169,22 @@ def _is_diagonal(graph: Graph, node: Node) -> bool:
     return role is not None and role.role is Role.DIAGONAL
 
 
-def backward(graph: Graph, node: Node, lower: Tensor, upper: Tensor) -> Interval:
-    """The interval in front of an elementwise operation, from the one behind it."""
-    bounds = saturation_bounds(node)
-    if bounds is not None:
-        return before_saturation(lower, upper, *bounds)
+def backward(graph: Graph, node: Node, lower: Tensor, upper: Tensor, eps: float) -> Interval:
+    """The interval in front of an elementwise operation, from the one behind it, which is known to eps."""
+    ends = saturation_bounds(node)
+    if ends is not None:
+        return before_saturation(onto(lower, *ends, eps), onto(upper, *ends, eps), *ends)
     if _is_diagonal(graph, node):
         return before_scale(lower, upper, *_scale_and_shift(graph, node))
     return before_slope(lower, upper, _slope(graph, node, lower))
+
+
+def onto(bound: Tensor, low: float, high: float, eps: float) -> Tensor:
+    """Numbers within rounding of a limit are moved onto it: a zero that returns as 1e-17 is no equation."""
+    largest = torch.where(bound.isfinite(), bound.abs(), 0).max() if bound.numel() else 0.0
+    near = eps ** (2 / 3) * largest
+    bound = torch.where((bound - low).abs() < near, low, bound)
+    return torch.where((bound - high).abs() < near, high, bound)
 
 
 def before_saturation(lower: Tensor, upper: Tensor, low: float, high: float) -> Interval:
