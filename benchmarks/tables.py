@@ -496,6 +496,37 @@ def coverage() -> str:
     return section("Coverage", "python benchmarks/coverage.py", text, table(head, lines))
 
 
+def real_networks() -> str:
+    found = read("real_networks")
+    ways = ("data-free", "solved", "with side information")
+    rows = [
+        [name, row["tap"], row["numbers"], row["guarantee"], *(both_ways(row.get(way)) for way in ways)]
+        for name, network in found["networks"].items()
+        for row in network["taps"]
+    ]
+    facts = "; ".join(
+        f"{name}: {network['parameters']:,} parameters, {network['input_size']:,} input numbers,"
+        f" {network['ledger']['ranks_checked']} ranks of its ledger checked against dense matrices,"
+        f" {network['ledger']['ranks_wrong']} wrong"
+        for name, network in found["networks"].items()
+    )
+    return section(
+        "Small trained networks of other people, from every tap",
+        found["command"],
+        f"{facts}. Each cell: |f(g(y)) - y| / |y|, then |g(f(x)) - x| / |x|, worst sample, and whether the"
+        " certificate says converged. *With side information* keeps the places of the maxima of every pool in"
+        " front of the tap, so it is not comparable with the others, and is empty where there is no such pool.",
+        table(["network", "tap", "numbers", "promise", *ways], rows),
+    )
+
+
+def both_ways(found: dict | None) -> str:
+    if found is None:
+        return ""
+    solved = "yes" if found["converged"] == len(found["residual"]) else "no"
+    return f"{max(found['residual']):.1e}, {max(found['input_error']):.1e}, {solved}"
+
+
 PARTS = {
     "stem_region": stem,
     "expansions": expansions,
@@ -519,6 +550,7 @@ PARTS = {
     "autoregressive_sampling": autoregressive,
     "monotone_honesty": monotone,
     "coverage": coverage,
+    "real_networks": real_networks,
 }
 
 
