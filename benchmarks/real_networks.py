@@ -208,6 +208,8 @@ def measure(name: str, samples: int, products: int) -> dict[str, object]:
         "parameters": sum(p.numel() for p in network.parameters()),
         **facts,
         "input_size": x[0].numel(),
+        "samples": len(x),
+        "products": products,
         "taps": rows,
         "ledger": check_ledger(inverse),
         "verdict": inverse.ledger.verdict,
@@ -226,7 +228,8 @@ def main() -> None:
         if arguments.only in name:
             found = measure(name, arguments.samples, arguments.products)
             result = json.loads(RESULT.read_text()) if RESULT.exists() else {"networks": {}}
-            result["command"] = "python benchmarks/real_networks.py"
+            options = f"--samples {arguments.samples} --products {arguments.products}"
+            result["command"] = f"python benchmarks/real_networks.py {options}"
             result["networks"][name] = found
             RESULT.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -506,6 +506,7 @@ def real_networks() -> str:
     ]
     facts = "; ".join(
         f"{name}: {network['parameters']:,} parameters, {network['input_size']:,} input numbers,"
+        f" first {network['samples']} of its inputs, at most {network['products']} Jacobian products to solve,"
         f" {network['ledger']['ranks_checked']} ranks of its ledger checked against dense matrices,"
         f" {network['ledger']['ranks_wrong']} wrong"
         for name, network in found["networks"].items()
