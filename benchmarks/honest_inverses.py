@@ -165,7 +165,9 @@ def judge(seed: int) -> collections.Counter[str]:
     rounding = 100 * torch.finfo(dtype).eps * condition
     slack = max(1e-2 if dtype == torch.float32 else 1e-5, rounding if rounding < 1 else 0.0)
     right = (answer - x).flatten(1).norm(dim=1) <= slack * x.flatten(1).norm(dim=1)
-    again = (wide(answer.double()) - y.double()).flatten(1).norm(dim=1) / y.double().flatten(1).norm(dim=1)
+    missed = (wide(answer.double()) - y.double()).flatten(1).norm(dim=1)
+    size = y.double().flatten(1).norm(dim=1)
+    again = torch.where(missed == 0, 0.0, missed / size)  # also where a saturated network answers all zeros
     honest = (again - certificate.residual).abs() <= 1e-4 + 1e-2 * again
     sure = outcome.exact == 1.0 and outcome.certificate is not None and outcome.certificate.ok
     promised = promise in (Guarantee.EXACT, Guarantee.LEFT)
