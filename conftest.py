@@ -5,6 +5,6 @@ import torch
 
 
 @pytest.fixture(autouse=True)
-def _the_same_numbers_at_every_run():
+def _the_same_numbers_at_every_run() -> None:
     """Random numbers that do not depend on which tests ran before."""
     torch.manual_seed(20)
