@@ -192,6 +192,13 @@ def test_bad_counts_are_refused(flow, count):
         flow.sample(count)
 
 
+def test_whole_numbers_are_fitted_as_real_ones():
+    rows = [[i % 7, i % 5] for i in range(64)]
+    whole = Flow(Affine(2), Normal(2)).fit(rows, epochs=1, progress=False)
+    real = Flow(Affine(2), Normal(2)).fit(torch.tensor(rows).float(), epochs=1, progress=False)
+    assert whole.history == real.history
+
+
 def test_compiles_exports_and_trains():
     flow = Flow(Chain(SignedTanh(), Affine(2)), Normal(2))
     x = torch.randn(6, 2)

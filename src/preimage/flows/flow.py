@@ -227,7 +227,7 @@ class Flow(nn.Module):
         """
         self.history = fit(
             self,
-            _negative_log_prob,
+            self._losses,
             data,
             FitSettings(**settings),
             context=context,
@@ -240,6 +240,13 @@ class Flow(nn.Module):
     def distribution(self, context: Any = None) -> FlowDistribution:
         """The flow as a ``torch.distributions.Distribution``; batch shape ``(B,)`` with a context."""
         return FlowDistribution(self, context)
+
+    def _losses(self, flow: nn.Module, batch: Batch) -> Tensor:
+        """Minus the log-density ``(B,)``; whole numbers are taken for real ones where nothing dequantises."""
+        x, *context = batch
+        if self.surjection is None and not x.is_floating_point():
+            x = x.to(next(self.parameters()).dtype)
+        return -cast(Tensor, flow(x, *context))
 
     def _units(self, loss: float) -> Record:
         return {"bits_per_dim": loss / (math.log(2) * self.base.dimensions())}
@@ -262,10 +269,6 @@ class Flow(nn.Module):
         if context is None or wanted is None:
             checks.check_context("Flow", context, None if self.embedding is None else wanted, rows)
         return context if self.embedding is None or context is None else self.embedding(context)
-
-
-def _negative_log_prob(flow: nn.Module, batch: Batch) -> Tensor:
-    return -cast(Tensor, flow(*batch))
 
 
 def _for(part: Bijection | Base, context: Context) -> Context:
