@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from preimage.errors import ShapeError
+from preimage.flows.tables.category import Category
 from preimage.flows.tables.column import Column
-from preimage.flows.tables.kinds import Category, Real, Whole
+from preimage.flows.tables.kinds import Real, Whole
 from preimage.flows.tables.missing import Missing, is_missing
 
 Frame = Mapping[str, Any]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from preimage.errors import ModelFileError, ShapeError
 from preimage.flows.presets import nsf
-from preimage.flows.tables import kinds, missing
+from preimage.flows.tables import category, kinds, missing
 from preimage.flows.tables.column import Column
 from preimage.flows.tables.infer import as_columns, infer_columns
 from preimage.storage import DEFAULT_LIMITS, Limits, read_directory, write_directory
@@ -22,7 +22,7 @@ from preimage.training import FitSettings, History, fit
 KIND, VERSION = "table flow", 1
 KINDS: dict[str, type[Column]] = {
     kind.__name__: kind
-    for kind in (kinds.Real, kinds.Positive, kinds.Bounded, kinds.Whole, kinds.Category, missing.Missing)
+    for kind in (kinds.Real, kinds.Positive, kinds.Bounded, kinds.Whole, category.Category, missing.Missing)
 }
 
 
