@@ -1,9 +1,8 @@
-"""The command line: parse, call the library, print. Heavy imports wait until a command runs."""
+"""``preimage invert``: each picture as each depth of a network remembers it."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,16 +16,7 @@ if TYPE_CHECKING:
     from preimage.gallery import Record
     from preimage.gallery.command import Pictures
 
-LICENCES = "LICENCES.tsv"
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
-
-@app.callback()
-def preimage() -> None:
-    """Run neural networks backwards."""
-
-
-@app.command()
 def invert(
     model: Annotated[
         str, typer.Argument(help="A zoo name, package.module:function or path/to/file.py:function.")
@@ -70,35 +60,6 @@ def invert(
     progress = gallery.Silence() if quiet else gallery.progress_on(sys.stderr)
     record = carry_out(order, progress, lambda text: typer.echo(text, err=as_json))
     typer.echo(_as_json(record) if as_json else _summary(record, out))
-
-
-@app.command()
-def pictures(
-    out: Annotated[Path, typer.Option(help="Folder to copy to.")],
-    split: Annotated[str, typer.Option(help="demo or calibration.")] = "demo",
-) -> None:
-    """Copy the packaged photographs into a folder, with their licences."""
-    from preimage import zoo
-    from preimage.gallery import whole_folder
-
-    if split not in ("demo", "calibration"):
-        raise PictureError(f"--split is demo or calibration; got {split!r}")
-    photographs = zoo.pictures(split)
-    with whole_folder(out, mark=LICENCES) as folder:
-        for photograph in photographs:
-            shutil.copyfile(photograph.path, folder / photograph.path.name)
-        lines = [f"{p.path.name}\t{p.package}\t{p.licence}\n" for p in photographs]
-        (folder / LICENCES).write_text("".join(lines), encoding="utf-8")
-    typer.echo(f"{len(photographs)} photographs in {out}")
-
-
-def main() -> None:
-    """Entry point: errors that the library raises on purpose are one message, not a traceback."""
-    try:
-        app()
-    except PreimageError as error:
-        typer.echo(f"preimage: {error}", err=True)
-        sys.exit(2)
 
 
 def _calibration(folder: Path | None, shown: Pictures) -> Pictures:
