@@ -6,6 +6,7 @@ from torch import nn
 from preimage.flows import (
     ClassConditionalNormal,
     ConditionalLocationScale,
+    FixedClassConditionalNormal,
     FullRankNormal,
     Logistic,
     Mixture,
@@ -13,7 +14,9 @@ from preimage.flows import (
     StudentT,
     TruncatedNormal,
     Uniform,
+    UnitClassConditionalNormal,
     mixture_of_normals,
+    random_means,
 )
 
 
@@ -47,7 +50,10 @@ BASES = {
     "mixture, tempered": (lambda: moved(mixture_of_normals(2, 3)).tempered(0.5), None),
     "mixture of kinds": (lambda: Mixture([Normal(2), Uniform(2, low=1.0, high=3.0)]), None),
     "conditional": (lambda: ConditionalLocationScale(2, network=nn.Linear(3, 4), context=3), ROW),
-    "class conditional": (lambda: ClassConditionalNormal(2, classes=3), LABEL),
+    "class conditional": (lambda: moved(ClassConditionalNormal(2, classes=3)), LABEL),
+    "class conditional, tempered": (lambda: ClassConditionalNormal(2, classes=3).tempered(0.7), LABEL),
+    "unit class conditional": (lambda: moved(UnitClassConditionalNormal(2, classes=3)), LABEL),
+    "fixed class conditional": (lambda: FixedClassConditionalNormal(random_means(3, 2)), LABEL),
 }
 
 

@@ -1,8 +1,10 @@
 """Flows: densities that can be evaluated, drawn from and trained. One line a name, in alphabetical order."""
 
 from preimage.flows.bases import Base as Base
+from preimage.flows.bases import ClassConditional as ClassConditional
 from preimage.flows.bases import ClassConditionalNormal as ClassConditionalNormal
 from preimage.flows.bases import ConditionalLocationScale as ConditionalLocationScale
+from preimage.flows.bases import FixedClassConditionalNormal as FixedClassConditionalNormal
 from preimage.flows.bases import FullRankNormal as FullRankNormal
 from preimage.flows.bases import Joint as Joint
 from preimage.flows.bases import LocationScale as LocationScale
@@ -12,7 +14,10 @@ from preimage.flows.bases import Normal as Normal
 from preimage.flows.bases import StudentT as StudentT
 from preimage.flows.bases import TruncatedNormal as TruncatedNormal
 from preimage.flows.bases import Uniform as Uniform
+from preimage.flows.bases import UnitClassConditionalNormal as UnitClassConditionalNormal
+from preimage.flows.bases import equidistant_means as equidistant_means
 from preimage.flows.bases import mixture_of_normals as mixture_of_normals
+from preimage.flows.bases import random_means as random_means
 from preimage.flows.distribution import FlowDistribution as FlowDistribution
 from preimage.flows.export import Method as Method
 from preimage.flows.export import export_onnx as export_onnx

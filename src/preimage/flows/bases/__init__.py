@@ -1,7 +1,12 @@
 """Base distributions: where the latents of a flow are distributed. One line a name, in alphabetical order."""
 
 from preimage.flows.bases.base import Base as Base
+from preimage.flows.bases.class_conditional import ClassConditional as ClassConditional
 from preimage.flows.bases.class_conditional import ClassConditionalNormal as ClassConditionalNormal
+from preimage.flows.bases.class_conditional import FixedClassConditionalNormal as FixedClassConditionalNormal
+from preimage.flows.bases.class_conditional import UnitClassConditionalNormal as UnitClassConditionalNormal
+from preimage.flows.bases.class_conditional import equidistant_means as equidistant_means
+from preimage.flows.bases.class_conditional import random_means as random_means
 from preimage.flows.bases.full_rank import FullRankNormal as FullRankNormal
 from preimage.flows.bases.joint import Joint as Joint
 from preimage.flows.bases.location_scale import ConditionalLocationScale as ConditionalLocationScale
