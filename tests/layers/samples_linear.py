@@ -12,6 +12,7 @@ from preimage.layers import (
     FrozenLinear,
     LowerTriangularLinear,
     LULinear,
+    MaskedLULinear,
     Orthogonal,
     QRLinear,
     SharedBias,
@@ -63,6 +64,8 @@ SAMPLES = [
         lambda: ExponentialOrthogonal.from_matrix(_mirror()),
         free=(2, 3),
     ),
+    Sample("masked lu", lambda: MaskedLULinear(4)),
+    Sample("masked lu, from a matrix, pictures", lambda: MaskedLULinear.from_matrix(_matrix(3)), free=(2, 2)),
     Sample("lower triangular", lambda: LowerTriangularLinear(4)),
     Sample(
         "lower triangular, from a matrix, pictures",

@@ -13,9 +13,11 @@ from preimage.layers import (
     Checkerboard,
     Concatenate,
     ConditionalMap,
+    Conjugate,
     Coupling,
     Haar,
     LeakyReLU,
+    LULinear,
     MaskPartition,
     MeanDifference,
     Parallel,
@@ -42,6 +44,12 @@ def _square_size(x: Tensor) -> Tensor:
 def _two(*shapes: tuple[int, ...]):
     """Inputs of two or more tensors with these event shapes."""
     return lambda n: tuple(torch.randn(n, *shape) for shape in shapes)
+
+
+def _turned() -> Conjugate:
+    """Another map between a rotation and its inverse."""
+    rotation = torch.linalg.qr(torch.randn(3, 3)).Q
+    return Conjugate(LULinear.from_matrix(rotation), Chain(Affine(3), LeakyReLU(0.5)))
 
 
 def _graph() -> Chain:
@@ -81,6 +89,11 @@ SAMPLES = [
     Sample("split, along time", lambda: Split([1, 4], dim=2), free=(2,)),
     Sample("concatenate", lambda: Concatenate([4, 1])),
     Sample("concatenate, pictures", lambda: Concatenate([1, 2]), free=(2, 2)),
+    Sample("conjugate", _turned),
+    Sample(
+        "conjugate, context",
+        lambda: Conjugate(Affine(2), ConditionalMap(2, MLP(3, 4, (8,)), context=3)),
+    ),
     Sample("parallel", lambda: Parallel(Affine(2), Chain(), LeakyReLU(0.3)), inputs=_two((2,), (3,), (2, 2))),
     Sample(
         "parallel, context, several tensors a map",

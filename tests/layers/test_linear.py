@@ -15,6 +15,7 @@ from preimage.layers import (
     Dense,
     FeatureLinear,
     LULinear,
+    MaskedLULinear,
     Orthogonal,
     PseudoInverseLinear,
     SharedBias,
@@ -127,6 +128,17 @@ def test_lu_starts_at_any_matrix(sign: float) -> None:
     assert layer.log_abs_det().abs() <= 1e-12
     assert torch.equal(LULinear(8).matrix, torch.eye(8))
     assert sum(p.numel() for p in layer.parameters()) == 8 * 8 + 8
+
+
+@pytest.mark.shows("4-1")
+def test_factors_in_arrays_of_their_own_give_the_same_map() -> None:
+    torch.manual_seed(4)
+    matrix, x = _double(5, 5), _double(3, 5, 7)
+    one, two = LULinear.from_matrix(matrix), MaskedLULinear.from_matrix(matrix)
+    assert (two.matrix - matrix).abs().max() <= 1e-12
+    for found, wanted in zip(two.forward_and_log_det(x), one.forward_and_log_det(x), strict=True):
+        assert (found - wanted).abs().max() <= 1e-12
+    assert sum(p.numel() for p in MaskedLULinear(5, bias=False).parameters()) == 2 * 25 + 5
 
 
 def test_lu_refuses_singular_matrices() -> None:

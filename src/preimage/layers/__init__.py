@@ -116,7 +116,9 @@ from preimage.layers.linear.frozen_linear import FrozenLinear as FrozenLinear
 from preimage.layers.linear.haar import Haar as Haar
 from preimage.layers.linear.haar import MeanDifference as MeanDifference
 from preimage.layers.linear.haar import PairTransform as PairTransform
+from preimage.layers.linear.lu_linear import LUFactors as LUFactors
 from preimage.layers.linear.lu_linear import LULinear as LULinear
+from preimage.layers.linear.lu_linear import MaskedLULinear as MaskedLULinear
 from preimage.layers.linear.orthogonal import Orthogonal as Orthogonal
 from preimage.layers.linear.permutation import Permutation as Permutation
 from preimage.layers.linear.pseudo_inverse_linear import PseudoInverseLinear as PseudoInverseLinear
@@ -216,6 +218,7 @@ from preimage.layers.stochastic.random_walk import RandomWalk as RandomWalk
 from preimage.layers.stochastic.stochastic import Stochastic as Stochastic
 from preimage.layers.stochastic.stochastic_chain import StochasticChain as StochasticChain
 from preimage.layers.structure.concatenate import Concatenate as Concatenate
+from preimage.layers.structure.conjugate import Conjugate as Conjugate
 from preimage.layers.structure.factor_out import factor_out as factor_out
 from preimage.layers.structure.mean_pool import MeanPool as MeanPool
 from preimage.layers.structure.parallel import Parallel as Parallel
