@@ -1,7 +1,6 @@
-"""Layers with attention against independent computations."""
+"""Transformer blocks with memories and the causal transformer layer."""
 
 import copy
-import itertools
 import math
 from collections.abc import Iterator
 
@@ -9,20 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from preimage import Chain
 from preimage.layers import (
     AffineMap,
     Autoregressive,
     CausalTransformer,
-    InvertibleAttention,
-    Orthogonal,
-    PositionPartition,
-    ShiftScaleMap,
-    TransformerNet,
-    channel_transformer_coupling,
-    jet,
-    position_transformer_coupling,
-    tarflow,
     tarflow_block,
 )
 from preimage.layers.attention.attend import attend_to_earlier
@@ -71,6 +60,23 @@ def torch_layer(block: TransformerBlock, width: int, heads: int) -> nn.Transform
     return theirs
 
 
+def with_together(layer: Autoregressive, together: int) -> Autoregressive:
+    """The same layer, whose inverse solves so many tokens at once."""
+    other = copy.deepcopy(layer)
+    other.net.together = together
+    return other
+
+
+def one_after_the_other(layer: Autoregressive, y: Tensor, context: Tensor | None) -> Tensor:
+    """The inverse as it is defined: the whole network again for every token, nothing remembered."""
+    net = layer.net
+    x = torch.zeros_like(y).flatten(2)
+    for place in net.order.tolist():
+        raw = net(x.unflatten(2, y.shape[2:]), context).flatten(2, -2)  # (N, C, T, count)
+        x[:, :, place] = layer.element_map.inverse_elements(y.flatten(2)[:, :, place], raw[:, :, place])[0]
+    return x.unflatten(2, y.shape[2:])
+
+
 @pytest.mark.parametrize("causal", [False, True])
 def test_block_equals_that_of_pytorch(causal: bool) -> None:
     block = moved(TransformerBlock(8, heads=2))
@@ -108,26 +114,6 @@ def test_memories_keep_the_first_of_the_new_tokens() -> None:
         memory.keep(2)
         found = memory.attend(0)(queries[:, :, 2:], keys[:, :, 2:], values[:, :, 2:])
         torch.testing.assert_close(found, wanted[:, :, 2:])
-
-
-# --- the causal transformer -----------------------------------------------------------------------------
-
-
-def with_together(layer: Autoregressive, together: int) -> Autoregressive:
-    """The same layer, whose inverse solves so many tokens at once."""
-    other = copy.deepcopy(layer)
-    other.net.together = together
-    return other
-
-
-def one_after_the_other(layer: Autoregressive, y: Tensor, context: Tensor | None) -> Tensor:
-    """The inverse as it is defined: the whole network again for every token, nothing remembered."""
-    net = layer.net
-    x = torch.zeros_like(y).flatten(2)
-    for place in net.order.tolist():
-        raw = net(x.unflatten(2, y.shape[2:]), context).flatten(2, -2)  # (N, C, T, count)
-        x[:, :, place] = layer.element_map.inverse_elements(y.flatten(2)[:, :, place], raw[:, :, place])[0]
-    return x.unflatten(2, y.shape[2:])
 
 
 @pytest.mark.parametrize("together", [1, 2, 4, 6])
@@ -268,213 +254,3 @@ def test_earlier_tokens_do_not_notice_a_broken_one(value: float, together: int) 
 def test_impossible_settings_of_the_causal_transformer_are_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="wanted"):
         CausalTransformer(2, **{"width": 8, "heads": 2, **wrong})
-
-
-# --- transformer couplings ------------------------------------------------------------------------------
-
-
-def test_positions_are_divided_as_the_mask_says() -> None:
-    mask = torch.tensor([[True, False, False], [True, True, False]])
-    partition, x = PositionPartition(mask), torch.randn(2, 4, 2, 3)
-    kept, moving = partition.split(x)
-    assert torch.equal(kept, x[:, :, mask])
-    assert torch.equal(moving, x[:, :, ~mask])
-    assert torch.equal(partition.join(kept, moving), x)
-
-
-@pytest.mark.parametrize("mask", [torch.ones(2, 2, dtype=torch.bool), torch.eye(3).bool(), torch.ones(2, 2)])
-def test_unequal_halves_are_refused(mask: Tensor) -> None:
-    with pytest.raises(ValueError, match="as many True as False"):
-        PositionPartition(mask)
-
-
-def test_jet_coupling_by_hand() -> None:
-    """The formula of the paper, (x + t) * 2 sigmoid(r), with the bounds of the scale removed."""
-    mask = torch.tensor([True, False, False, True])
-    layer = moved(channel_transformer_coupling((4, 2, 2), mask, **SMALL))
-    x = torch.randn(3, 4, 2, 2).double()
-    raw = layer.conditioner(x[:, mask]).unflatten(1, (2, 2))  # (N, m, count, H, W)
-    scale = torch.sigmoid(raw[:, :, 0]) * 1.98 + 0.01
-    y, log_det = layer.forward_and_log_det(x)
-    torch.testing.assert_close(y[:, ~mask], (x[:, ~mask] + raw[:, :, 1]) * scale)
-    assert torch.equal(y[:, mask], x[:, mask])
-    torch.testing.assert_close(log_det, scale.log().sum((1, 2, 3)))
-
-
-def test_transformer_net_sees_all_positions() -> None:
-    net = moved(TransformerNet(2, 3, (2, 2), 8, 1, 2))
-    jacobian = torch.func.jacrev(lambda v: net(v[None])[0])(torch.randn(2, 2, 2).double())
-    assert (jacobian.abs().sum((0, 3)) > 0).all()
-
-
-def test_flows_start_as_the_identity() -> None:
-    x = torch.randn(2, 3, 8, 8)
-    for flow in (jet((3, 8, 8), 4, 4, **SMALL), tarflow((3, 8, 8), 4, 2, **SMALL)):
-        y, log_det = flow.forward_and_log_det(x)
-        torch.testing.assert_close(y, x)
-        assert log_det.abs().max() < 1e-4
-
-
-def test_jet_takes_turns() -> None:
-    couplings = list(jet((1, 8, 8), patch=2, couplings=6, **SMALL))[1:-1]
-    kinds = [isinstance(layer.partition, PositionPartition) for layer in couplings]
-    assert kinds == [False, False, True] * 2
-    assert torch.equal(couplings[2].partition.kept, couplings[5].partition.moving)
-
-
-def test_jet_with_learnt_rotations() -> None:
-    flow = jet((1, 4, 4), patch=2, couplings=3, **SMALL, mixing=Orthogonal)
-    assert [type(layer).__name__ for layer in list(flow)[1:-1]] == ["Orthogonal", "Coupling"] * 2 + [
-        "Coupling"
-    ]
-    x = torch.randn(3, 1, 4, 4).double()
-    moved(flow, 0.2)
-    torch.testing.assert_close(flow.inverse(flow(x)), x)
-
-
-def test_an_odd_number_of_patches_leaves_channel_couplings() -> None:
-    couplings = list(jet((1, 6, 6), patch=2, couplings=3, **SMALL))[1:-1]
-    assert not any(isinstance(layer.partition, PositionPartition) for layer in couplings)
-
-
-@pytest.mark.parametrize("make", [jet, tarflow])
-def test_sequences_and_other_patches(make) -> None:
-    flow = moved(make((2, 12), patch=3, **SMALL), 0.2)
-    x = torch.randn(3, 2, 12).double()
-    torch.testing.assert_close(flow.inverse(flow(x)), x)
-    with pytest.raises(ValueError, match="multiples of the patch"):
-        make((2, 10), patch=3, **SMALL)
-
-
-def test_wrong_number_of_positions_is_refused() -> None:
-    from preimage.errors import ShapeError
-
-    for layer in (
-        channel_transformer_coupling((4, 2, 2), **SMALL),
-        position_transformer_coupling((4, 2, 2), **SMALL),
-    ):
-        with pytest.raises(ShapeError, match="wanted"):
-            layer(torch.randn(1, 4, 2, 3))
-
-
-@pytest.mark.parametrize("make", [jet, tarflow])
-def test_deep_flows_train_without_a_non_finite_loss(make) -> None:
-    torch.manual_seed(0)
-    flow = Chain(*[layer for _ in range(8) for layer in make((2, 4), 1, 4, **SMALL, depth=1)])
-    optimiser = torch.optim.Adam(flow.parameters(), 1e-2)
-    x = torch.randn(16, 2, 4).cumsum(2)
-    losses = []
-    for _ in range(10):
-        z, log_det = flow.forward_and_log_det(x)
-        loss = (z.square().sum((1, 2)) / 2 - log_det).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-    assert all(math.isfinite(loss) for loss in losses)
-    assert losses[-1] < losses[0]
-
-
-@pytest.mark.parametrize("scale", [-50.0, 50.0])
-def test_shift_scale_map_at_extreme_raw_scales(scale: float) -> None:
-    element_map = ShiftScaleMap()
-    x = torch.tensor([3.0, -2.0])
-    raw = torch.tensor([[scale, 0.5], [scale, -0.5]])
-    y, log_slope = element_map.forward_elements(x, raw)
-    back, inverse_log_slope = element_map.inverse_elements(y, raw)
-    torch.testing.assert_close(back, x)
-    torch.testing.assert_close(inverse_log_slope, -log_slope)
-
-
-# --- attention that is a bijection ----------------------------------------------------------------------
-
-
-def attention_by_hand(layer: InvertibleAttention, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Loops over rows, heads and tokens; the log_det from the dense matrix of all moving values."""
-    keep = layer.conditioner.query.in_features
-    y, log_dets = x.clone(), []
-    for n in range(len(x)):
-        kept, moving = x[n, :keep].T, x[n, keep:]  # (T, keep), (m, T)
-        per_head = len(moving) // layer.heads
-        log_det = 0.0
-        for head in range(layer.heads):
-            part = slice(head * layer.width, (head + 1) * layer.width)
-            queries = layer.conditioner.query(kept)[:, part]
-            keys = layer.conditioner.key(kept)[:, part]
-            gain = layer.bound * math.tanh(layer.raw_gain[head])
-            tokens = len(kept)
-            matrix = torch.zeros(tokens, tokens).double()
-            for i, j in itertools.product(range(tokens), range(tokens)):
-                scores = [(queries[i] @ keys[k] / math.sqrt(layer.width)).exp() for k in range(tokens)]
-                matrix[i, j] = gain * scores[j] / sum(scores) + (i == j)
-            for channel in range(head * per_head, (head + 1) * per_head):
-                y[n, keep + channel] = matrix @ moving[channel]
-            whole = torch.block_diag(*[matrix] * per_head)
-            log_det += torch.linalg.slogdet(whole).logabsdet
-        log_dets.append(log_det)
-    return y, torch.stack(log_dets)
-
-
-@torch.no_grad()
-def test_invertible_attention_by_hand() -> None:
-    layer = moved(InvertibleAttention(6, heads=2, keep=2, width=3))
-    x = torch.randn(2, 6, 4).double()
-    y, log_det = layer.forward_and_log_det(x)
-    wanted, wanted_log_det = attention_by_hand(layer, x)
-    torch.testing.assert_close(y, wanted)
-    torch.testing.assert_close(log_det, wanted_log_det)
-
-
-def test_permuted_tokens_give_permuted_answers() -> None:
-    layer = moved(InvertibleAttention(4, heads=2))
-    x, order = torch.randn(3, 4, 7).double(), torch.randperm(7)
-    y, log_det = layer.forward_and_log_det(x)
-    permuted, same = layer.forward_and_log_det(x[:, :, order])
-    torch.testing.assert_close(permuted, y[:, :, order])
-    torch.testing.assert_close(same, log_det)
-
-
-def test_any_number_of_tokens_and_vectors() -> None:
-    layer = moved(InvertibleAttention(3))
-    for shape in [(2, 3), (2, 3, 1), (2, 3, 9), (2, 3, 2, 4), (2, 3, 0)]:
-        x = torch.randn(shape).double()
-        torch.testing.assert_close(layer.inverse(layer(x)), x)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("size", [1.0, 1e3, 1e6])
-def test_attention_stays_well_conditioned_for_any_tokens(dtype: torch.dtype, size: float) -> None:
-    layer = moved(InvertibleAttention(4, heads=2, bound=0.9), 3.0).to(dtype)
-    layer.raw_gain.copy_(torch.tensor([50.0, -50.0]))  # the strongest gains there are
-    x = (size * torch.randn(20, 4, 12)).to(dtype)
-    matrix = layer.mixing(x[:, :2]).double()
-    row_sums = lambda m: m.abs().sum(-1).amax(-1)  # noqa: E731
-    condition = row_sums(matrix) * row_sums(torch.linalg.inv(matrix))
-    assert condition.max() <= 1.9 / 0.1 + 1e-4
-    back, certificate = layer.certified_inverse(layer(x))
-    assert certificate.ok
-    torch.testing.assert_close(back, x, rtol=1e-4, atol=1e-4 * size)
-
-
-def test_attention_starts_as_the_identity() -> None:
-    layer, x = InvertibleAttention(4), torch.randn(2, 4, 5)
-    y, log_det = layer.forward_and_log_det(x)
-    torch.testing.assert_close(y, x)
-    torch.testing.assert_close(log_det, torch.zeros(2), atol=1e-6, rtol=0)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"heads": 2}, {"keep": 0}, {"keep": 5}, {"bound": 1.0}, {"context": 2}, {"width": 0}],
-)
-def test_impossible_settings_of_the_attention_are_refused(wrong: dict) -> None:
-    with pytest.raises(ValueError, match="InvertibleAttention"):
-        InvertibleAttention(5, **wrong)
-
-
-def test_a_conditioner_of_the_wrong_size_is_refused() -> None:
-    from preimage.errors import ShapeError
-
-    with pytest.raises(ShapeError, match="queries and keys of width 16"):
-        InvertibleAttention(4, conditioner=nn.Conv1d(2, 7, 1))(torch.ones(1, 4, 3))

@@ -1,4 +1,4 @@
-"""Elementwise maps: domains, extremes, closed forms, and counter-tests of formulas that are not inverses."""
+"""Elementwise bijections: ranges, values, log-dets."""
 
 import inspect
 import math
@@ -25,7 +25,6 @@ from preimage.layers import (
     Logit,
     LogNorm,
     MonotonicPReLU,
-    MonotonicSine,
     PReLU,
     RangeClamp,
     RangeCompression,
@@ -52,9 +51,6 @@ def _double(*values: float) -> Tensor:
 def _round_trip_error(layer: Bijection, x: Tensor) -> float:
     back = layer.inverse(layer(x))
     return ((back - x).abs() / (1 + x.abs())).max().item()
-
-
-# --- pairs on their domains -------------------------------------------------------------------------------
 
 
 @pytest.mark.shows("0-4", "3-5")
@@ -164,234 +160,6 @@ def test_no_inverse_sees_the_original_input() -> None:
         assert layer.context_domain is None
 
 
-# --- asinh and sinh, leaky rectifiers ---------------------------------------------------------------------
-
-
-@pytest.mark.shows("1-5")
-def test_asinh_and_sinh_are_a_pair_without_any_shift() -> None:
-    x = torch.linspace(-20, 20, 801, dtype=DOUBLE)[None]
-    torch.testing.assert_close(Asinh()(Sinh()(x)), x, rtol=1e-15, atol=1e-15)
-    shifted = torch.sinh(torch.asinh(_double(5.0) - 1e-5) + 1e-5)
-    assert (shifted - 5.0).abs().item() > 3e-5  # the shifted pair is not a pair
-
-
-@pytest.mark.shows("1-5")
-@pytest.mark.parametrize("slope", [0.01, 0.25, 0.3])
-def test_double_negation_is_the_slope_times_the_inverse(slope: float) -> None:
-    y = torch.linspace(-3, 3, 61, dtype=DOUBLE)[None]
-    for layer in (LeakyReLU(slope), PReLU(slope=slope).double(), MonotonicPReLU(slope=slope).double()):
-        torch.testing.assert_close(-layer(-y), slope * layer.inverse(y), rtol=1e-6, atol=1e-9)
-        assert (-layer(-y) - layer.inverse(y)).abs().max() > 1.0
-
-
-@pytest.mark.shows("1-5")
-def test_adding_to_the_slope_of_the_inverse_breaks_it() -> None:
-    layer, y = LeakyReLU(1e-3), _double(-1.0)
-    assert layer.inverse(y).item() == -1000.0
-    assert (y / (1e-3 + 1e-5)).item() == pytest.approx(-990.1, abs=0.01)
-
-
-@pytest.mark.shows("1-4")
-@pytest.mark.parametrize("shape", [(), 3, (3, 2, 2)])
-def test_slope_is_positive_whatever_is_learnt(shape: object) -> None:
-    x = torch.randn(4, 3, 2, 2, dtype=DOUBLE)
-    for raw in (-1e3, -3.0, 0.0, 3.0, 1e3):
-        layer = MonotonicPReLU(shape, least=1e-2).double()
-        nn.init.constant_(layer.raw_slope, raw)
-        assert (layer.log_slope().exp() >= 1e-2 * (1 - 1e-12)).all()
-        torch.testing.assert_close(layer.inverse(layer(x)), x, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.shows("1-4")
-def test_slope_starts_where_it_is_told_and_is_shared_with_the_inverse() -> None:
-    for layer in (PReLU(2, slope=0.7), MonotonicPReLU(2, slope=0.7)):
-        assert layer(torch.tensor([[-1.0, 1.0]])).tolist()[0] == pytest.approx([-0.7, 1.0], rel=1e-6)
-        assert [id(p) for p in layer.inv.parameters()] == [id(layer.raw_slope)]
-
-
-@pytest.mark.shows("1-4")
-def test_slope_towards_its_floor_magnifies_by_one_over_the_floor() -> None:
-    layer = MonotonicPReLU(least=1e-3).double()
-    nn.init.constant_(layer.raw_slope, -1e3)
-    assert layer.inverse(_double(-1.0)).item() == pytest.approx(-1000.0, rel=1e-12)
-    assert _round_trip_error(layer, _double(-7.0, 2.0)) < 1e-12
-
-
-@pytest.mark.shows("3-25", "1-4")
-def test_slope_gets_a_gradient_from_the_log_det() -> None:
-    x = _double(-2.0, -0.5, 3.0)
-    layer = PReLU(slope=0.3).double()
-    layer.forward_and_log_det(x)[1].sum().backward()
-    alpha = 0.3  # log_det = 2 log alpha, and the parameter is log alpha
-    assert layer.raw_slope.grad.item() == pytest.approx(2.0)
-    assert layer.raw_slope.grad.item() / alpha == pytest.approx(2 / alpha)
-    fixed = x.clone().requires_grad_()
-    log_det = LeakyReLU(0.3).forward_and_log_det(fixed)[1]
-    (gradient,) = torch.autograd.grad(log_det.sum() + 0 * fixed.sum(), fixed)
-    assert not gradient.any()  # a fixed slope tells x nothing
-
-
-@pytest.mark.parametrize("make", [lambda: PReLU(slope=0.0), lambda: MonotonicPReLU(slope=1e-3, least=1e-2)])
-def test_slopes_below_the_floor_are_refused(make) -> None:
-    with pytest.raises(ValueError, match="wanted a number above"):
-        make()
-
-
-# --- Baird ------------------------------------------------------------------------------------------------
-
-
-def _baird(shift: float, dtype: torch.dtype = DOUBLE) -> Baird:
-    layer = Baird().to(dtype)
-    nn.init.constant_(layer.shift, shift)
-    return layer
-
-
-@pytest.mark.shows("3-6")
-@pytest.mark.parametrize("shift", [-50.0, -0.3, 0.0, 2.0, 1e4])
-def test_baird_is_the_shift_under_sinh(shift: float) -> None:
-    x = torch.linspace(-30, 30, 1201, dtype=DOUBLE)[None]
-    torch.testing.assert_close(_baird(shift)(x), (x.sinh() + shift).asinh(), rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.shows("3-6")
-def test_baird_is_a_one_parameter_group() -> None:
-    x = torch.linspace(-30, 30, 601, dtype=DOUBLE)[None]
-    twice = Chain(_baird(0.7), _baird(-2.9))
-    torch.testing.assert_close(twice(x), _baird(0.7 - 2.9)(x), rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(_baird(0.7).inverse(x), _baird(-0.7)(x), rtol=0, atol=0)
-    torch.testing.assert_close(_baird(0.0)(x), x, rtol=1e-14, atol=1e-14)
-    assert _baird(0.0).forward_and_log_det(x)[1].abs().item() < 1e-12
-
-
-@pytest.mark.shows("3-6")
-@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
-@pytest.mark.parametrize("shift", [-1e3, -1.0, 0.5, 30.0])
-def test_baird_is_finite_and_exact_at_800(dtype: torch.dtype, shift: float) -> None:
-    x = torch.tensor([[-800.0, -88.0, -15.1, -14.9, 14.9, 15.1, 88.0, 800.0]], dtype=dtype).requires_grad_()
-    layer = _baird(shift, dtype)
-    y, log_det = layer.forward_and_log_det(x)
-    wanted = _baird(shift)(x.double())
-    torch.testing.assert_close(y.double(), wanted, rtol=4e-7, atol=0)
-    assert log_det.isfinite().all()
-    (gradient,) = torch.autograd.grad(y.sum() + log_det.sum(), x)
-    assert gradient.isfinite().all()
-    assert layer.certified_inverse(y.detach()[:, ::7])[1].ok
-
-
-@pytest.mark.shows("3-6")
-def test_baird_formula_with_overflow_is_a_counter_example() -> None:
-    x = torch.tensor([800.0])
-    assert not (x.sinh() + 1).asinh().isfinite().all()
-    assert _baird(1.0, torch.float32)(x[None]).item() == 800.0
-
-
-@pytest.mark.shows("3-6")
-def test_baird_learns_a_density() -> None:
-    """Gaussian numbers bent by a known map are straightened again, by likelihood alone."""
-    torch.manual_seed(0)
-    truth = Chain(Affine(1), _baird(3.0)).double()
-    x = truth.inverse(torch.randn(2000, 1, dtype=DOUBLE)).detach()
-    flow = Chain(Affine(1), Baird(1)).double()
-    optimiser = torch.optim.Adam(flow.parameters(), lr=0.1)
-
-    def negative_log_likelihood(model: Chain) -> Tensor:
-        z, log_det = model.forward_and_log_det(x)
-        return (0.5 * z.square().sum(1) + 0.5 * math.log(2 * math.pi) - log_det).mean()
-
-    start = negative_log_likelihood(flow).item()
-    for _ in range(150):
-        optimiser.zero_grad()
-        loss = negative_log_likelihood(flow)
-        loss.backward()
-        optimiser.step()
-    best = negative_log_likelihood(truth).item()
-    assert best - 0.01 < negative_log_likelihood(flow).item() < best + 0.01 < start - 0.2
-
-
-# --- products with tanh and sine --------------------------------------------------------------------------
-
-
-@pytest.mark.shows("1-2")
-def test_signed_tanh_round_trip_from_1e_minus_8_to_300() -> None:
-    size = torch.logspace(-8, math.log10(300), 500, dtype=DOUBLE)
-    x = torch.cat([-size, size])[None]
-    layer = SignedTanh()
-    torch.testing.assert_close(layer(x), x.abs() * x.tanh(), rtol=1e-15, atol=0)
-    y = torch.cat([-size, size])[None]
-    torch.testing.assert_close(layer(layer.inverse(y)), y, rtol=1e-14, atol=0)
-    torch.testing.assert_close(layer.inverse(layer(x)), x, rtol=1e-14, atol=0)
-
-
-@pytest.mark.shows("1-2")
-def test_signed_tanh_at_zero() -> None:
-    """0 goes to 0, where the slope is zero and the log_det says so; the root rises like sqrt(y)."""
-    layer = SignedTanh()
-    y, log_det = layer.forward_and_log_det(torch.zeros(1, 1))
-    assert y.item() == 0
-    assert log_det.item() == -math.inf
-    x, log_det = layer.inverse_and_log_det(torch.zeros(1, 1))
-    assert x.item() == 0
-    assert log_det.item() == math.inf
-    small = _double(1e-20)
-    assert layer.inverse(small).item() == pytest.approx(1e-10, rel=1e-12)
-    assert layer.inverse_and_log_det(small)[1].item() == pytest.approx(-math.log(2e-10), rel=1e-12)
-
-
-@pytest.mark.shows("1-2")
-def test_dividing_by_the_answer_is_no_inverse() -> None:
-    x = torch.tensor([0.0, 20.0])
-    y = SignedTanh()(x[None])[0]
-    wrong = torch.atanh(y.abs() / x.abs()) * x.sign()
-    assert wrong[0].isnan()
-    assert wrong[1].isinf()
-    even = x * x.tanh()
-    assert torch.equal(even, -x * (-x).tanh())  # without the absolute value the sign is lost
-
-
-@pytest.mark.shows("1-1")
-def test_original_signed_sine_is_even() -> None:
-    d = torch.tensor([1.0, -1.0, 2.0, -2.0])
-    original = d * d.abs().sin() * d.sign()
-    assert torch.equal(original[0::2], original[1::2])
-    assert original[0].item() == pytest.approx(0.8415, abs=1e-4)
-    assert not torch.allclose(torch.asin(original / d) * original.sign(), d)
-
-
-@pytest.mark.shows("1-1")
-def test_odd_signed_sine_round_trip_and_range_check() -> None:
-    layer = SignedSine()
-    x = torch.linspace(-1, 1, 2001, dtype=DOUBLE)[None] * 2.0287
-    y = layer(x)
-    assert (y.diff() > 0).all()
-    torch.testing.assert_close(y, x * x.abs().sin(), rtol=1e-15, atol=0)
-    torch.testing.assert_close(layer(layer.inverse(y)), y, rtol=1e-14, atol=0)
-    inner = x[:, 20:-20]
-    torch.testing.assert_close(layer.inverse(layer(inner)), inner, rtol=4e-14, atol=0)
-    ends = _double(-2.028757838110434, 0.0, 2.028757838110434)
-    torch.testing.assert_close(layer.inverse(layer(ends)), ends, rtol=2e-8, atol=0)
-    for value, run in ((2.0288, layer.forward), (1.8198, layer.inverse)):
-        with pytest.raises(DomainError, match="closed interval"):
-            run(_double(value))
-
-
-@pytest.mark.shows("1-1")
-@pytest.mark.parametrize("raw", [-20.0, -1.0, 0.0, 0.4, 20.0])
-def test_monotonic_sine_is_a_bijection_of_the_line(raw: float) -> None:
-    layer = MonotonicSine(frequency=2.0, limit=0.95).double()
-    nn.init.constant_(layer.raw_amplitude, raw)
-    amplitude = 0.95 * math.tanh(raw)
-    x = torch.linspace(-30, 30, 6001, dtype=DOUBLE)[None]
-    y = layer(x)
-    frequency = layer.log_frequency.exp().item()
-    torch.testing.assert_close(y, x + amplitude / frequency * (frequency * x).sin(), rtol=1e-14, atol=1e-14)
-    assert (y.diff() > 0).all()
-    torch.testing.assert_close(layer.inverse(y), x, rtol=0, atol=1e-12)
-    assert (layer(torch.tensor([[1e5]], dtype=DOUBLE)) - 1e5).abs().item() < 1
-
-
-# --- log-norm and ranges ----------------------------------------------------------------------------------
-
-
 @pytest.mark.shows("0-14")
 def test_log_norm_round_trip_and_domain() -> None:
     torch.manual_seed(0)
@@ -472,9 +240,6 @@ def test_penalty_in_both_directions() -> None:
     torch.testing.assert_close(recording.inverse.loss, wanted)
     (gradient,) = torch.autograd.grad(recording.forward.loss.sum(), x)
     torch.testing.assert_close(gradient, torch.tensor([[0.95 * 4 + 0.05, 0.0], [0.0, -0.95 * 2 - 0.05]]))
-
-
-# --- what cannot be inverted ------------------------------------------------------------------------------
 
 
 @pytest.mark.shows("0-5")
