@@ -64,6 +64,10 @@ class PictureError(PreimageError, ValueError):
     """A picture file cannot be read, or is larger than the limit."""
 
 
+class DataFileError(PreimageError, ValueError):
+    """A data file is missing, cannot be read, or does not hold what was asked for."""
+
+
 class ModelFileError(PreimageError, ValueError):
     """A model file is broken, unsafe, too large, of another version, or belongs to another network."""
 
