@@ -42,7 +42,9 @@ def diagonal_log_prob(z: Tensor, means: Tensor, log_scales: Tensor) -> Tensor:
 
 
 def unit_log_prob(z: Tensor, means: Tensor) -> Tensor:
-    r"""Every point under every normal distribution with spreads 1, :math:`-\tfrac12\|z_n - \mu_k\|^2 - \dots`.
+    r"""Every point under every normal distribution with spreads 1.
+
+    .. math:: -\tfrac12 \|z_n - \mu_k\|^2 - \tfrac D2 \log 2\pi
 
     Args:
         z: points ``(N, ...)`` of D numbers.

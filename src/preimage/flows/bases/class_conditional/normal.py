@@ -162,6 +162,6 @@ def checked_means(base: ClassConditionalNormal | UnitClassConditionalNormal, mea
     wanted = (base.classes, *base.event_shape)
     if tuple(means.shape) != wanted:
         raise ShapeError(
-            f"{type(base).__name__}: means have shape {tuple(means.shape)}, wanted {wanted}: one latent a class"
+            f"{type(base).__name__}: means have shape {tuple(means.shape)}, wanted {wanted}: one a class"
         )
     return means.detach()

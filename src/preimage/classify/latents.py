@@ -1,0 +1,36 @@
+"""Data to latents, before any class comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from preimage.checks import reference_tensor
+from preimage.flows import Flow
+
+
+def latents(flow: Flow, x: Any, change: Callable[[Any], Any] | None = None) -> tuple[Any, Tensor]:
+    """The latents of data and the logarithm of the change of volume, dequantisation included.
+
+    Args:
+        flow: whose base wants labels, which are not known here.
+        x: data ``(N, *event)``; whole numbers are taken for real ones where the flow does not dequantise.
+        change: applied to what the bijection takes, such as noise.
+
+    Returns:
+        Latents, and ``(N,)`` in nats.
+    """
+    x, weight = _lifted(flow, x)
+    z, log_det = flow.bijection.forward_and_log_det(x if change is None else change(x))
+    return flow.base.named(z), log_det + weight
+
+
+def _lifted(flow: Flow, x: Any) -> tuple[Any, Tensor | float]:
+    if flow.surjection is not None:
+        return flow.surjection.forward_and_log_weight(x)
+    if not isinstance(x, Tensor) or x.is_floating_point():
+        return x, 0.0
+    reference = reference_tensor(flow)
+    return x.float() if reference is None else x.to(reference.dtype), 0.0
