@@ -16,6 +16,10 @@ class NotInvertibleError(PreimageError):
     """The operation has no inverse of the kind that was asked for."""
 
 
+class NotDifferentiableError(PreimageError, NotImplementedError):
+    """A derivative was asked for that the method in use does not give."""
+
+
 class NotConvergedError(PreimageError, RuntimeError):
     """An iterative inverse stopped before it reached its tolerance."""
 

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from preimage.checks import reference_tensor, values_are_visible
-from preimage.errors import DomainError, ShapeError
 from preimage.functional.event import sum_event
+from preimage.layers.surjection.categories import check_categories, dtype_of
 from preimage.layers.surjection.noise import Noise
 from preimage.layers.surjection.surjection import Likelihood, Surjection, check_channels
 
@@ -83,15 +82,9 @@ class ArgmaxSurjection(Surjection):
 
     def _one_hot(self, x: Tensor) -> Tensor:
         """The categories as ``(N, K, ...)`` of the dtype and device of the noise."""
-        where, count = "ArgmaxSurjection.forward_and_log_weight", self.noise.channels
-        if not isinstance(x, Tensor) or x.is_floating_point() or x.dtype == torch.bool:
-            came = x.dtype if isinstance(x, Tensor) else type(x).__name__
-            raise ShapeError(f"{where}: x holds {came}, wanted whole numbers; write x.long()")
-        if values_are_visible() and ((x < 0) | (x >= count)).any():
-            raise DomainError(f"{where}: x must lie between 0 and {count - 1}, got {x.min()} to {x.max()}")
-        like = reference_tensor(self.noise)
-        dtype = torch.get_default_dtype() if like is None else like.dtype
-        return functional.one_hot(x.long(), count).movedim(-1, 1).to(dtype)
+        count = self.noise.channels
+        check_categories("ArgmaxSurjection.forward_and_log_weight", x, count)
+        return functional.one_hot(x.long(), count).movedim(-1, 1).to(dtype_of(self.noise))
 
 
 def _at(u: Tensor, chosen: Tensor) -> Tensor:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from preimage.checks import reference_tensor, values_are_visible
-from preimage.errors import DomainError, ShapeError
+from preimage.layers.surjection.categories import check_categories, dtype_of
 from preimage.layers.surjection.positive_noise import PositiveNoise
 from preimage.layers.surjection.surjection import Likelihood, Surjection, check_channels
 
@@ -74,16 +73,9 @@ class BinaryArgmaxSurjection(Surjection):
         return x, self.noise.log_prob(y.abs(), 2 * digits.to(y.dtype) - 1)
 
     def _digits(self, x: Tensor) -> Tensor:
-        where, count = "BinaryArgmaxSurjection.forward_and_log_weight", 2**self.noise.channels
-        if not isinstance(x, Tensor) or x.is_floating_point() or x.dtype == torch.bool:
-            came = x.dtype if isinstance(x, Tensor) else type(x).__name__
-            raise ShapeError(f"{where}: x holds {came}, wanted whole numbers; write x.long()")
-        if values_are_visible() and ((x < 0) | (x >= count)).any():
-            raise DomainError(f"{where}: x must lie between 0 and {count - 1}, got {x.min()} to {x.max()}")
-        like = reference_tensor(self.noise)
-        dtype = torch.get_default_dtype() if like is None else like.dtype
+        check_categories("BinaryArgmaxSurjection.forward_and_log_weight", x, 2**self.noise.channels)
         numbers = x.long()[:, None]
-        return ((numbers >> self._places(numbers)) & 1).to(dtype)
+        return ((numbers >> self._places(numbers)) & 1).to(dtype_of(self.noise))
 
     def _places(self, like: Tensor) -> Tensor:
         """The number of every digit, along dimension 1."""
