@@ -141,6 +141,14 @@ def test_factors_in_arrays_of_their_own_give_the_same_map() -> None:
     assert sum(p.numel() for p in MaskedLULinear(5, bias=False).parameters()) == 2 * 25 + 5
 
 
+@pytest.mark.shows("4-7")
+def test_refined_rotation_of_many_channels_comes_back_in_single_precision() -> None:
+    torch.manual_seed(5)
+    layer = MaskedLULinear.from_matrix(torch.linalg.qr(torch.randn(168, 168)).Q, bias=False)
+    x = torch.randn(64, 168)
+    assert (layer.inverse(layer(x)) - x).abs().max() <= 5e-6
+
+
 def test_lu_refuses_singular_matrices() -> None:
     with pytest.raises(NotInvertibleError, match="singular"):
         LULinear.from_matrix(torch.ones(2, 2))
