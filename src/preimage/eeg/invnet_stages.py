@@ -86,7 +86,8 @@ def downwards(block: Block, channels: int, times: int, stages: int = 3, blocks: 
     if times % 2**stages:
         raise ShapeError(
             f"downwards: {times} samples with {stages} stages, wanted a multiple of {2**stages}; take a"
-            f" window of {times - times % 2**stages} samples, fewer stages, or down_and_up, which takes every length"
+            f" window of {times - times % 2**stages} samples, fewer stages, or down_and_up, which takes every"
+            " length"
         )
     layers: list[Bijection] = []
     for number in range(1, stages + 1):
