@@ -25,7 +25,7 @@ def curved(make, **more):
     flow = make(**more).double().eval()
     with torch.no_grad():
         for parameter in flow.parameters():
-            parameter.add_(0.2 * torch.randn_like(parameter))
+            parameter.add_(0.1 * torch.randn_like(parameter))
     return flow
 
 

@@ -47,7 +47,7 @@ def flow_matching_losses(ode: NeuralODE, x: Tensor, z: Tensor, time: Tensor, con
     wanted = (z - x) / ode.duration
     arguments = () if context is None else (context,)
     # One time for each row, where the solver has one for all.
-    velocity = ode.velocity(time[:, None] * ode.duration, place, *arguments)
+    velocity = ode.velocity(share * ode.duration, place, *arguments)
     return (velocity - wanted).square().flatten(1).sum(1)
 
 
@@ -113,6 +113,8 @@ class _Matching(nn.Module):
         """The loss of every row, at a random time and with a random latent."""
         flow, before = self._parts
         with torch.no_grad():
+            x = x if flow.surjection is None else flow.surjection(x)
+            context = context if flow.embedding is None or context is None else flow.embedding(context)
             x = before(x, context if before.context_domain is not None else None)
             z = flow.base.draw(x.shape[0], context if flow.base.context_domain is not None else None)
             time = torch.rand(x.shape[0], dtype=x.dtype, device=x.device)

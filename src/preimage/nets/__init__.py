@@ -7,6 +7,7 @@ identity. Any other module will do as well; :func:`zero_last_layer` gives it the
 from preimage.nets.autoregressive_net import AutoregressiveNet as AutoregressiveNet
 from preimage.nets.causal_net import CausalNet as CausalNet
 from preimage.nets.conv_net import ConvNet as ConvNet
+from preimage.nets.map_context_conv_net import MapContextConvNet as MapContextConvNet
 from preimage.nets.masked_linear import MaskedLinear as MaskedLinear
 from preimage.nets.masked_mlp import MaskedMLP as MaskedMLP
 from preimage.nets.masked_net import MaskedNet as MaskedNet

@@ -10,7 +10,16 @@ from torch import Tensor, nn
 
 from preimage.nets.zero_last_layer import zero_last_layer
 
-_CONVOLUTIONS: dict[int, type[nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+CONVOLUTIONS: dict[int, type[nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+
+def check_convolutions(where: str, dims: int, kernel_size: int, hidden_channels: Sequence[int]) -> None:
+    """Refuse dimensions, kernels and widths that no stack of convolutions can have."""
+    if dims not in CONVOLUTIONS or kernel_size % 2 == 0 or not hidden_channels:
+        raise ValueError(
+            f"{where}: got dims={dims}, kernel_size={kernel_size}, hidden_channels={hidden_channels},"
+            " wanted 1, 2 or 3 dimensions, an odd kernel, and one or more hidden layers"
+        )
 
 
 class ConvNet(nn.Module):
@@ -56,12 +65,8 @@ class ConvNet(nn.Module):
         activation: type[nn.Module] = nn.SiLU,
     ) -> None:
         super().__init__()
-        if dims not in _CONVOLUTIONS or kernel_size % 2 == 0 or not hidden_channels:
-            raise ValueError(
-                f"ConvNet: got dims={dims}, kernel_size={kernel_size}, hidden_channels={hidden_channels},"
-                " wanted 1, 2 or 3 dimensions, an odd kernel, and one or more hidden layers"
-            )
-        convolution, padding = _CONVOLUTIONS[dims], kernel_size // 2
+        check_convolutions("ConvNet", dims, kernel_size, hidden_channels)
+        convolution, padding = CONVOLUTIONS[dims], kernel_size // 2
         self.first = convolution(channels, hidden_channels[0], kernel_size, padding=padding)
         self.context = nn.Linear(context, hidden_channels[0], bias=False) if context else None
         layers: list[nn.Module] = [activation()]

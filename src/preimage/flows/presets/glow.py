@@ -5,39 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from preimage.bijection import Bijection, Chain
-from preimage.domains import Reals
 from preimage.flows.bases import Base, Joint, Normal
 from preimage.flows.flow import Flow
 from preimage.flows.levels import ClampedDequantisation
-from preimage.flows.presets.parts import (
-    alternating,
-    check_sizes,
-    check_two_features,
-    rotation,
-    vector_coupling,
-)
+from preimage.flows.presets.levels import ContextShape, learnt_noise, split, stage
+from preimage.flows.presets.parts import check_sizes, check_two_features, rotation, vector_coupling
 from preimage.flows.recipe import preset
-from preimage.layers import (
-    ActNorm,
-    AffineMap,
-    ConditionalMap,
-    Coupling,
-    Split,
-    Squeeze,
-    TupleCoupling,
-    factor_out,
-)
-from preimage.nets import ConvNet
+from preimage.layers import ActNorm, AffineMap, factor_out
 
 
 @preset
 def glow(
     event_shape: int | Sequence[int],
-    context: int = 0,
+    context: int | Sequence[int] = 0,
     levels: int = 3,
     steps: int = 8,
     hidden_features: Sequence[int] = (128, 128),
     grey_levels: int = 0,
+    noise_steps: int = 0,
     memory: str = "autograd",
 ) -> Flow:
     r"""Glow: normalisation, a learnable rotation of the channels and an affine coupling, again and again.
@@ -45,17 +30,22 @@ def glow(
     Pictures and signals are squeezed before every level, and half of the channels leave after it, with a
     prior that a network computes from the half that stays: :math:`z \mapsto (z - \mu(h)) e^{-s(h)}`.
 
-    Reference: Kingma, Dhariwal (2018), https://arxiv.org/abs/1807.03039
+    Reference: Kingma, Dhariwal (2018), https://arxiv.org/abs/1807.03039; conditioned on pictures: Lu, Huang
+    (2020), https://arxiv.org/abs/1905.13288; learnt noise: Ho et al. (2019), https://arxiv.org/abs/1902.00275
 
     Args:
         event_shape: number of features, or the shape of a signal ``(C, T)`` or picture ``(C, H, W)`` whose
             sizes of space are multiples of ``2 ** levels``.
-        context: size of the context vector; 0 for none.
+        context: size of the context vector, 0 for none; or, for signals and pictures, the shape of a context
+            of maps, ``(C, T)`` or ``(C, H, W)``, which may also come in other sizes: every level sees it
+            resized.
         levels: number of levels L for signals and pictures; vectors have one.
         steps: steps of flow K at every level.
         hidden_features: widths of the networks.
         grey_levels: number of levels of data that are whole numbers, 256 for bytes, which are then
             dequantised inside the density; 0 for data that are real numbers.
+        noise_steps: couplings of a flow that learns the noise of the dequantisation, which makes the bound
+            tighter; 0 for uniform noise. Sizes of space must be even.
         memory: ``"autograd"``, or ``"reversible"`` for memory that does not grow with the depth.
 
     Returns:
@@ -72,16 +62,15 @@ def glow(
         >>> flow.encode(torch.zeros(1, 3, 8, 8)).level_1.shape
         torch.Size([1, 6, 4, 4])
     """
-    check_sizes("glow", context=context, levels=levels, steps=steps)
+    check_sizes("glow", levels=levels, steps=steps)
     shape = (event_shape,) if isinstance(event_shape, int) else tuple(event_shape)
-    widths = list(hidden_features)
+    widths, told = list(hidden_features), _context(context, len(shape))
     if len(shape) == 1:
-        flow = _vectors(shape[0], steps, widths, context, memory)
+        flow = _vectors(shape[0], steps, widths, sum(told.shape), memory)
     else:
         _check_space(shape, levels)
-        flow = _multi_scale(shape, levels, steps, widths, context, memory)
-    if grey_levels:
-        flow.surjection = ClampedDequantisation(grey_levels)
+        flow = _multi_scale(shape, levels, steps, widths, told, memory)
+    flow.surjection = _spread(shape, grey_levels, noise_steps, widths)
     return flow
 
 
@@ -95,7 +84,7 @@ def _vectors(features: int, steps: int, widths: list[int], context: int, memory:
 
 
 def _multi_scale(
-    shape: tuple[int, ...], levels: int, steps: int, widths: list[int], context: int, memory: str
+    shape: tuple[int, ...], levels: int, steps: int, widths: list[int], context: ContextShape, memory: str
 ) -> Flow:
     channels, space = shape[0], list(shape[1:])
     stages: list[Bijection] = []
@@ -103,10 +92,10 @@ def _multi_scale(
     latents: list[Base] = []
     for level in range(levels):
         channels, space = channels * 2 ** len(space), [size // 2 for size in space]
-        stages.append(_stage(channels, len(space), steps, widths, context))
+        stages.append(stage(channels, space, steps, widths, context))
         if level < levels - 1:
             channels //= 2
-            splits.append(_split(channels, len(space)))
+            splits.append(split(channels, space, context))
             latents.append(Normal(channels, *space))
     latents.append(Normal(channels, *space))
     chain = Chain(*factor_out(stages, splits), memory=memory)
@@ -117,23 +106,31 @@ def _multi_scale(
     return Flow(chain, Joint(**dict(pairs)))
 
 
-def _stage(channels: int, dims: int, steps: int, widths: list[int], context: int) -> Chain:
-    """Squeeze, then the steps of flow of one level."""
-    layers: list[Bijection] = [Squeeze([2] * dims)]
-    for number in range(steps):
-        stay = alternating(channels, number)
-        kept = int(stay.sum())
-        net = ConvNet(kept, 2 * (channels - kept), widths, dims=dims, context=context)
-        coupling = Coupling(stay, net, AffineMap(), context=context or None)
-        layers += [ActNorm(channels), rotation(channels), coupling]
-    return Chain(*layers)
+def _spread(
+    shape: tuple[int, ...], grey_levels: int, noise_steps: int, widths: list[int]
+) -> ClampedDequantisation | None:
+    """Dequantisation with uniform or learnt noise, for data that are whole numbers."""
+    check_sizes("glow", noise_steps=noise_steps + 1)
+    if not grey_levels:
+        return None
+    if not noise_steps:
+        return ClampedDequantisation(grey_levels)
+    if len(shape) == 1:
+        raise ValueError("glow: noise_steps is for signals and pictures, wanted 0 for vectors")
+    return ClampedDequantisation(grey_levels, learnt_noise(shape, noise_steps, widths))
 
 
-def _split(channels: int, dims: int) -> Chain:
-    """Half of the channels leave, standardised by what a network expects of them from those that stay."""
-    net = ConvNet(channels, 2 * channels, [max(16, channels)], dims=dims)
-    prior = ConditionalMap(channels, net, AffineMap(bound=4.0), context=Reals(channels, ...))
-    return Chain(Split([channels, channels]), TupleCoupling(prior))
+def _context(context: int | Sequence[int], event_dims: int) -> ContextShape:
+    if isinstance(context, int):
+        check_sizes("glow", context=context)
+        return ContextShape((context,) if context else ())
+    shape = tuple(context)
+    if len(shape) not in (1, event_dims) or any(not isinstance(s, int) or s < 1 for s in shape):
+        raise ValueError(
+            f"glow: context is {context!r}, wanted the size of a vector, or for signals and pictures the"
+            " shape of maps of as many dimensions, such as (3, 32, 32)"
+        )
+    return ContextShape(shape)
 
 
 def _check_space(shape: tuple[int, ...], levels: int) -> None:
