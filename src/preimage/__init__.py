@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from preimage.inverse import load_inverse as load_inverse
     from preimage.inverse import pseudo_inverse as pseudo_inverse
     from preimage.inverse import register_inverse as register_inverse
+    from preimage.palindromes import palindrome as palindrome
 
 __version__ = "0.1.0"
 
@@ -58,6 +59,7 @@ _HOMES = {
     "load_inverse": "inverse",
     "pseudo_inverse": "inverse",
     "register_inverse": "inverse",
+    "palindrome": "palindromes",
 }
 """Public name -> the room that defines it."""
 
