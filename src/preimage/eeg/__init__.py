@@ -10,4 +10,7 @@ from preimage.eeg.synthetic_features import Offset as Offset
 from preimage.eeg.synthetic_features import Oscillation as Oscillation
 from preimage.eeg.synthetic_features import PlantedFeature as PlantedFeature
 from preimage.eeg.synthetic_features import SynchronousPair as SynchronousPair
+from preimage.eeg.synthetic_scores import FeatureScore as FeatureScore
+from preimage.eeg.synthetic_scores import score_pattern as score_pattern
+from preimage.eeg.synthetic_scores import score_prototypes as score_prototypes
 from preimage.eeg.synthetic_truth import SyntheticTruth as SyntheticTruth
