@@ -1,8 +1,21 @@
 """Electrical recordings of brains: networks, explanations, data, pictures."""
 
+from preimage.eeg.invnet import AffineEEGInvNet as AffineEEGInvNet
+from preimage.eeg.invnet import EEGInvNet as EEGInvNet
+from preimage.eeg.invnet import GlowEEGInvNet as GlowEEGInvNet
+from preimage.eeg.invnet import InvNet as InvNet
+from preimage.eeg.invnet_blocks import AdditiveBlock as AdditiveBlock
+from preimage.eeg.invnet_blocks import AffineBlock as AffineBlock
+from preimage.eeg.invnet_blocks import BlockSettings as BlockSettings
+from preimage.eeg.invnet_blocks import ConvolutionConditioner as ConvolutionConditioner
+from preimage.eeg.invnet_blocks import InvNetBlock as InvNetBlock
+from preimage.eeg.invnet_stages import down_and_up as down_and_up
+from preimage.eeg.invnet_stages import downwards as downwards
 from preimage.eeg.layout import STANDARD_CHANNELS as STANDARD_CHANNELS
 from preimage.eeg.layout import electrode_positions as electrode_positions
 from preimage.eeg.layout import head_positions as head_positions
+from preimage.eeg.recipe_noise import NoisyLoss as NoisyLoss
+from preimage.eeg.recipe_noise import noise_log_prob as noise_log_prob
 from preimage.eeg.synthetic import Strengths as Strengths
 from preimage.eeg.synthetic import SyntheticEEG as SyntheticEEG
 from preimage.eeg.synthetic import synthetic as synthetic
