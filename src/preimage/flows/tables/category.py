@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from preimage.errors import DomainError
 from preimage.flows.tables.column import Column
@@ -55,6 +56,15 @@ class Category(Column):
     def lower(self, y: Tensor) -> Tensor:
         """Which is largest."""
         return y.argmax(dim=1).to(y.dtype)
+
+    @property
+    def conditions(self) -> int:
+        """One for each category."""
+        return self.width
+
+    def condition(self, code: Tensor) -> Tensor:
+        """1 for the category, 0 for the others."""
+        return one_hot(code.long(), self.width).to(code.dtype)
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """The place of each value in the list."""

@@ -35,6 +35,15 @@ class Column(nn.Module, abc.ABC):
     def lower(self, y: Tensor) -> Tensor:
         """The codes ``(N,)`` of real numbers ``(N, width)``."""
 
+    @property
+    def conditions(self) -> int:
+        """How many numbers :meth:`condition` gives for a value."""
+        return 1
+
+    def condition(self, code: Tensor) -> Tensor:
+        """Numbers ``(N, conditions)`` that tell a network the value of codes ``(N,)``; nothing is drawn."""
+        return code[:, None]
+
     @abc.abstractmethod
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Codes, float64 ``(N,)``, for values as the user has them; refuses values that it does not know."""

@@ -132,6 +132,10 @@ class Positive(Number):
         y = code.log()
         return y[:, None], self._unit(code) - y
 
+    def condition(self, code: Tensor) -> Tensor:
+        """The logarithm."""
+        return code.log()[:, None]
+
     def lower(self, y: Tensor) -> Tensor:
         """The exponential, never 0 or infinite."""
         limits = torch.finfo(y.dtype)

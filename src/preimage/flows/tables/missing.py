@@ -57,6 +57,17 @@ class Missing(Column):
         code = self.column.lower(y[:, 2:])
         return torch.where(y[:, 1] > y[:, 0], torch.full_like(code, torch.nan), code)
 
+    @property
+    def conditions(self) -> int:
+        """One more than the column."""
+        return 1 + self.column.conditions
+
+    def condition(self, code: Tensor) -> Tensor:
+        """Whether the value is there, and what it is; zeros where it is not."""
+        there = ~code.isnan()[:, None]
+        told = self.column.condition(code.nan_to_num(nan=self._harmless()))
+        return torch.cat([there.to(told.dtype), told * there], dim=1)
+
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Codes of the values that are there, NaN for the others."""
         gone = is_missing(values)
