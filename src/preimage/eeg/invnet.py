@@ -12,7 +12,7 @@ from torch import Tensor
 from preimage.bijection import Bijection
 from preimage.classify import ClassAndBitsLoss, ClassifierLoss, GenerativeClassifier
 from preimage.eeg.invnet_blocks import AdditiveBlock, AffineBlock, BlockSettings, InvNetBlock
-from preimage.eeg.invnet_stages import down_and_up, downwards
+from preimage.eeg.invnet_stages import Block, down_and_up, downwards
 from preimage.eeg.recipe_noise import NoisyLoss
 from preimage.flows import Flow, UnitClassConditionalNormal
 
@@ -187,7 +187,7 @@ class GlowEEGInvNet(InvNet):
         return downwards(_maker(AdditiveBlock, settings), channels, times, stages, blocks)
 
 
-def _maker(block: type[InvNetBlock], settings: BlockSettings):
+def _maker(block: type[InvNetBlock], settings: BlockSettings) -> Block:
     return lambda channels: block(channels, settings)
 
 

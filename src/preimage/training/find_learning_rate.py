@@ -75,7 +75,9 @@ def find_learning_rate(
             f"find_learning_rate: got {lowest} to {highest} in {steps} steps, wanted rising rates, 10"
             " steps or more"
         )
-    settings = replace(settings or FitSettings(), schedule="constant", warm_up=0.0, learning_rate=1.0)
+    settings = settings or FitSettings()
+    relative = [replace(g, learning_rate=g.learning_rate / settings.learning_rate) for g in settings.groups]
+    settings = replace(settings, schedule="constant", warm_up=0.0, learning_rate=1.0, groups=tuple(relative))
     before = state.module_tensors(model)
     source = as_source(data, context)
     batches = Batches(source, torch.arange(len(source)), settings.batch_size, settings.seed)

@@ -103,7 +103,7 @@ class _Loop:
         limit = settings.epochs * len(self.train)
         self.steps = limit if settings.steps is None else min(limit, settings.steps)
         _initialise(model, objective, self.train)
-        self.run = Run(model, objective, settings, self.steps)
+        self.run = Run(model, objective, settings, self.steps, len(self.train))
         self.guard = Guard()
         self.progress = checkpoint.load(settings, self.run, self.guard) or Progress()
         self.listeners = [*listeners, *_writers(settings)] if processes.rank() == 0 else []

@@ -13,7 +13,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from preimage.training import processes, state
 from preimage.training.batches import Batch
-from preimage.training.schedule import SCHEDULES
+from preimage.training.parameter_groups import grouped
+from preimage.training.schedule import SCHEDULES, Schedule, ScheduleRule
 from preimage.training.settings import FitSettings
 
 Objective = Callable[[nn.Module, Batch], Tensor]
@@ -28,26 +29,32 @@ class Run:
         objective: losses of the rows of a batch.
         settings: of the run.
         steps: planned number of steps.
+        epoch_steps: those of an epoch; all of them by default.
     """
 
-    def __init__(self, model: nn.Module, objective: Objective, settings: FitSettings, steps: int) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        settings: FitSettings,
+        steps: int,
+        epoch_steps: int | None = None,
+    ) -> None:
         self.model, self.objective, self.settings = model, objective, settings
         self.wrapped = processes.wrapped(model)
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(
-            parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        rising = math.ceil(settings.warm_up * steps)
-        self.schedule = SCHEDULES[settings.schedule](steps, rising)
+        groups = grouped(model, settings.groups, settings.learning_rate, settings.weight_decay)
+        self.optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate)
+        self.epoch_steps = steps if epoch_steps is None else epoch_steps
+        self.schedule = _schedule(settings, steps, self.epoch_steps)
         self.average = _average(model, settings.average)
-        device = next(iter(parameters)).device.type
+        device = groups[0]["params"][0].device.type
         self.scaler = torch.amp.GradScaler(device, enabled=settings.precision is torch.float16)
         self.step_number, self.slowed, self.rollbacks = 0, 1.0, 0
 
     @property
     def learning_rate(self) -> float:
         """Of the next step."""
-        return self.settings.learning_rate * self.slowed * self.schedule(self.step_number)
+        return self.settings.learning_rate * self._factor()
 
     def step(self, batch: Batch) -> tuple[Tensor, bool]:
         """One optimiser step on this process's share of a batch.
@@ -56,8 +63,7 @@ class Run:
             The mean loss over all processes, a scalar, and whether the step was finite; if not, the weights
             are as before.
         """
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate
+        self._prepare()
         self.optimiser.zero_grad(set_to_none=True)
         losses = self._losses(batch)
         rows = processes.total(torch.tensor(float(len(losses)), device=losses.device))
@@ -75,6 +81,17 @@ class Run:
         self.scaler.update()
         self.step_number += 1
         return loss, finite
+
+    def _factor(self) -> float:
+        return self.slowed * self.schedule(self.step_number)
+
+    def _prepare(self) -> None:
+        """The learning rates of the next step, and a fresh optimiser where a cycle starts."""
+        rule = self.settings.schedule
+        if isinstance(rule, ScheduleRule) and rule.restarts(self.step_number, self.epoch_steps):
+            self.optimiser.state.clear()
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["top"] * self._factor()
 
     def _losses(self, batch: Batch) -> Tensor:
         parameter = next(self.model.parameters())
@@ -121,6 +138,12 @@ def as_like(column: Tensor, parameter: Tensor) -> Tensor:
     """A column of a batch on the device of the model and, if it holds numbers with a point, in its dtype."""
     dtype = parameter.dtype if column.is_floating_point() else column.dtype
     return column.to(parameter.device, dtype)
+
+
+def _schedule(settings: FitSettings, steps: int, epoch_steps: int) -> Schedule:
+    if isinstance(settings.schedule, ScheduleRule):
+        return settings.schedule.factor(epoch_steps)
+    return SCHEDULES[settings.schedule](steps, math.ceil(settings.warm_up * steps))
 
 
 def _average(model: nn.Module, decay: float) -> AveragedModel | None:

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+import abc
+import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any
 
 Schedule = Callable[[int], float]
+
+
+class ScheduleRule(abc.ABC):
+    """A schedule that depends on how many steps an epoch of the run has; subclasses are dataclasses.
+
+    Example:
+        >>> from preimage.training import CosineCycles
+        >>> issubclass(CosineCycles, ScheduleRule)
+        True
+    """
+
+    @abc.abstractmethod
+    def factor(self, epoch_steps: int) -> Schedule:
+        """The factor on the learning rate at a step, for epochs of this many steps."""
+
+    def restarts(self, step: int, epoch_steps: int) -> bool:
+        """Whether the optimiser forgets its moments before this step."""
+        return False
+
+    def plain(self) -> dict[str, Any]:
+        """Name and settings, as JSON can hold them."""
+        settings = dataclasses.asdict(self) if dataclasses.is_dataclass(self) else {}
+        return {"rule": type(self).__name__} | settings
 
 
 def cosine(steps: int, warm_up: int) -> Schedule:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from preimage.training.parameter_groups import ParameterGroup
+from preimage.training.schedule import ScheduleRule
 
 SCHEDULES = ("cosine", "constant")
 
@@ -22,8 +25,10 @@ class FitSettings:
         batch_size: rows of a step over all processes together.
         learning_rate: of AdamW, at the top of the schedule.
         weight_decay: of AdamW.
-        schedule: ``"cosine"`` from the top to zero after a warm-up, or ``"constant"`` after a warm-up.
+        schedule: ``"cosine"`` from the top to zero after a warm-up, ``"constant"`` after a warm-up, or a rule
+            with a warm-up of its own, such as :class:`~preimage.training.CosineCycles`.
         warm_up: share of the steps over which the learning rate rises, in [0, 1).
+        groups: parameters with a learning rate of their own, see :class:`~preimage.training.ParameterGroup`.
         clip: largest norm of the gradient; longer ones are shortened; infinity for none.
         hold_out: share of the rows held out, in [0, 1), where no validation data are given.
         patience: epochs without a better validation loss after which training stops; 0 for never.
@@ -51,8 +56,9 @@ class FitSettings:
     batch_size: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
-    schedule: str = "cosine"
+    schedule: str | ScheduleRule = "cosine"
     warm_up: float = 0.05
+    groups: tuple[ParameterGroup, ...] = ()
     clip: float = 5.0
     hold_out: float = 0.1
     patience: int = 20
@@ -78,13 +84,21 @@ class FitSettings:
             _check(self, name, value is None or value >= 1, "1 or more, or None")
         _check(self, "learning_rate", 0 < self.learning_rate < math.inf, "a positive number, such as 1e-3")
         _check(self, "clip", self.clip > 0, "positive; math.inf for none")
-        _check(self, "schedule", self.schedule in SCHEDULES, f"one of {', '.join(map(repr, SCHEDULES))}")
+        known = isinstance(self.schedule, ScheduleRule) or self.schedule in SCHEDULES
+        words = ", ".join(map(repr, SCHEDULES))
+        _check(self, "schedule", known, f"one of {words}, or a rule such as CosineCycles()")
 
     def plain(self) -> dict[str, Any]:
         """The settings that decide the result, as JSON can hold them; a checkpoint only fits the same."""
         silent = {"checkpoint", "checkpoint_every", "log", "tensorboard", "progress"}
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in silent}
-        return values | {"precision": None if self.precision is None else str(self.precision)}
+        schedule = self.schedule if isinstance(self.schedule, str) else self.schedule.plain()
+        return values | {
+            "clip": str(self.clip),  # JSON has no infinity
+            "groups": [asdict(group) for group in self.groups],
+            "precision": None if self.precision is None else str(self.precision),
+            "schedule": schedule,
+        }
 
 
 def _check(settings: FitSettings, name: str, fits: bool, wanted: str) -> None:
