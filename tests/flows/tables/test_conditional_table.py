@@ -23,8 +23,8 @@ def rows(count=3000, seed=0):
 @pytest.fixture(scope="module")
 def fitted():
     torch.manual_seed(0)
-    flow = TabularFlow(rows(), context=["group", "age"], transforms=1, hidden_features=(32,))
-    return flow.fit(rows(), epochs=20, batch_size=128, learning_rate=5e-3, progress=False).eval()
+    flow = TabularFlow(rows(), context=["group", "age"], transforms=2, hidden_features=(32,))
+    return flow.fit(rows(), epochs=25, learning_rate=1e-2, progress=False).eval()
 
 
 def test_the_density_is_that_of_the_column_given_the_others(fitted):
