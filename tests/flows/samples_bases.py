@@ -4,13 +4,18 @@ import torch
 from torch import nn
 
 from preimage.flows import (
+    ClassConditionalMixture,
     ClassConditionalNormal,
+    ClassWeightedMixture,
     ConditionalLocationScale,
     FixedClassConditionalNormal,
     FullRankNormal,
+    GatedClassConditionalNormal,
+    HierarchicalClassConditional,
     Logistic,
     Mixture,
     Normal,
+    PartlyClassConditional,
     StudentT,
     TruncatedNormal,
     Uniform,
@@ -30,6 +35,13 @@ def moved(base):
 
 def _full_rank():
     return moved(FullRankNormal(2))
+
+
+def _partly():
+    specific = torch.tensor([False, True])
+    return moved(
+        PartlyClassConditional(specific, ClassConditionalNormal(1, classes=3), Normal(1, learn=True))
+    )
 
 
 ROW = torch.tensor([[0.5, -1.0, 0.2]], dtype=torch.float64)
@@ -54,6 +66,14 @@ BASES = {
     "class conditional, tempered": (lambda: ClassConditionalNormal(2, classes=3).tempered(0.7), LABEL),
     "unit class conditional": (lambda: moved(UnitClassConditionalNormal(2, classes=3)), LABEL),
     "fixed class conditional": (lambda: FixedClassConditionalNormal(random_means(3, 2)), LABEL),
+    "class mixture": (lambda: moved(ClassConditionalMixture(2, classes=3, components=2)), LABEL),
+    "class-weighted mixture": (lambda: moved(ClassWeightedMixture(2, classes=3, components=4)), LABEL),
+    "hierarchical classes": (
+        lambda: moved(HierarchicalClassConditional(2, classes=3, branches=(2, 3))),
+        LABEL,
+    ),
+    "partly class conditional": (_partly, LABEL),
+    "gated class conditional": (lambda: moved(GatedClassConditionalNormal(2, classes=3)), LABEL),
 }
 
 

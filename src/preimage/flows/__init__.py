@@ -2,15 +2,22 @@
 
 from preimage.flows.bases import Base as Base
 from preimage.flows.bases import ClassConditional as ClassConditional
+from preimage.flows.bases import ClassConditionalJoint as ClassConditionalJoint
+from preimage.flows.bases import ClassConditionalMixture as ClassConditionalMixture
 from preimage.flows.bases import ClassConditionalNormal as ClassConditionalNormal
+from preimage.flows.bases import ClassMixture as ClassMixture
+from preimage.flows.bases import ClassWeightedMixture as ClassWeightedMixture
 from preimage.flows.bases import ConditionalLocationScale as ConditionalLocationScale
 from preimage.flows.bases import FixedClassConditionalNormal as FixedClassConditionalNormal
 from preimage.flows.bases import FullRankNormal as FullRankNormal
+from preimage.flows.bases import GatedClassConditionalNormal as GatedClassConditionalNormal
+from preimage.flows.bases import HierarchicalClassConditional as HierarchicalClassConditional
 from preimage.flows.bases import Joint as Joint
 from preimage.flows.bases import LocationScale as LocationScale
 from preimage.flows.bases import Logistic as Logistic
 from preimage.flows.bases import Mixture as Mixture
 from preimage.flows.bases import Normal as Normal
+from preimage.flows.bases import PartlyClassConditional as PartlyClassConditional
 from preimage.flows.bases import StudentT as StudentT
 from preimage.flows.bases import TruncatedNormal as TruncatedNormal
 from preimage.flows.bases import Uniform as Uniform

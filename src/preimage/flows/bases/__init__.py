@@ -2,8 +2,17 @@
 
 from preimage.flows.bases.base import Base as Base
 from preimage.flows.bases.class_conditional import ClassConditional as ClassConditional
+from preimage.flows.bases.class_conditional import ClassConditionalJoint as ClassConditionalJoint
+from preimage.flows.bases.class_conditional import ClassConditionalMixture as ClassConditionalMixture
 from preimage.flows.bases.class_conditional import ClassConditionalNormal as ClassConditionalNormal
+from preimage.flows.bases.class_conditional import ClassMixture as ClassMixture
+from preimage.flows.bases.class_conditional import ClassWeightedMixture as ClassWeightedMixture
 from preimage.flows.bases.class_conditional import FixedClassConditionalNormal as FixedClassConditionalNormal
+from preimage.flows.bases.class_conditional import GatedClassConditionalNormal as GatedClassConditionalNormal
+from preimage.flows.bases.class_conditional import (
+    HierarchicalClassConditional as HierarchicalClassConditional,
+)
+from preimage.flows.bases.class_conditional import PartlyClassConditional as PartlyClassConditional
 from preimage.flows.bases.class_conditional import UnitClassConditionalNormal as UnitClassConditionalNormal
 from preimage.flows.bases.class_conditional import equidistant_means as equidistant_means
 from preimage.flows.bases.class_conditional import random_means as random_means
