@@ -1,5 +1,7 @@
 """Electrical recordings of brains: networks, explanations, data, pictures."""
 
+from preimage.eeg.evaluate import Evaluation as Evaluation
+from preimage.eeg.evaluate import evaluate as evaluate
 from preimage.eeg.invnet import AffineEEGInvNet as AffineEEGInvNet
 from preimage.eeg.invnet import EEGInvNet as EEGInvNet
 from preimage.eeg.invnet import GlowEEGInvNet as GlowEEGInvNet
@@ -14,8 +16,24 @@ from preimage.eeg.invnet_stages import downwards as downwards
 from preimage.eeg.layout import STANDARD_CHANNELS as STANDARD_CHANNELS
 from preimage.eeg.layout import electrode_positions as electrode_positions
 from preimage.eeg.layout import head_positions as head_positions
+from preimage.eeg.readers import blink as blink
+from preimage.eeg.readers import finger_movements as finger_movements
+from preimage.eeg.readers import from_mne as from_mne
+from preimage.eeg.readers import from_windows as from_windows
+from preimage.eeg.readers import hand_movement as hand_movement
+from preimage.eeg.readers import prepare_tuh as prepare_tuh
+from preimage.eeg.readers import read_mne as read_mne
+from preimage.eeg.readers import self_regulation as self_regulation
+from preimage.eeg.readers import tuh_abnormal as tuh_abnormal
+from preimage.eeg.recipe import fit_by_recipe as fit_by_recipe
+from preimage.eeg.recipe import recipe_settings as recipe_settings
+from preimage.eeg.recipe_crops import RandomCrops as RandomCrops
+from preimage.eeg.recipe_crops import evenly_spaced_crops as evenly_spaced_crops
+from preimage.eeg.recipe_crops import split_subjects as split_subjects
 from preimage.eeg.recipe_noise import NoisyLoss as NoisyLoss
 from preimage.eeg.recipe_noise import noise_log_prob as noise_log_prob
+from preimage.eeg.recordings import Recordings as Recordings
+from preimage.eeg.recordings import Split as Split
 from preimage.eeg.synthetic import Strengths as Strengths
 from preimage.eeg.synthetic import SyntheticEEG as SyntheticEEG
 from preimage.eeg.synthetic import synthetic as synthetic
