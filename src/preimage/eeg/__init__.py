@@ -1,5 +1,8 @@
 """Electrical recordings of brains: networks, explanations, data, pictures."""
 
+from preimage.eeg.cosnet import CosNet as CosNet
+from preimage.eeg.cosnet import EEGCosNet as EEGCosNet
+from preimage.eeg.cosnet import PatchCosNet as PatchCosNet
 from preimage.eeg.evaluate import Evaluation as Evaluation
 from preimage.eeg.evaluate import evaluate as evaluate
 from preimage.eeg.invnet import AffineEEGInvNet as AffineEEGInvNet
@@ -25,6 +28,12 @@ from preimage.eeg.readers import prepare_tuh as prepare_tuh
 from preimage.eeg.readers import read_mne as read_mne
 from preimage.eeg.readers import self_regulation as self_regulation
 from preimage.eeg.readers import tuh_abnormal as tuh_abnormal
+from preimage.eeg.low_frequency import fourier_features as fourier_features
+from preimage.eeg.low_frequency import low_pass as low_pass
+from preimage.eeg.patterns import CosNetPatterns as CosNetPatterns
+from preimage.eeg.patterns import cosnet_patterns as cosnet_patterns
+from preimage.eeg.patterns import covariance_patterns as covariance_patterns
+from preimage.eeg.patterns import haufe_patterns as haufe_patterns
 from preimage.eeg.recipe import fit_by_recipe as fit_by_recipe
 from preimage.eeg.recipe import recipe_settings as recipe_settings
 from preimage.eeg.recipe_crops import RandomCrops as RandomCrops
