@@ -19,6 +19,12 @@ from preimage.eeg.invnet_stages import downwards as downwards
 from preimage.eeg.layout import STANDARD_CHANNELS as STANDARD_CHANNELS
 from preimage.eeg.layout import electrode_positions as electrode_positions
 from preimage.eeg.layout import head_positions as head_positions
+from preimage.eeg.low_frequency import fourier_features as fourier_features
+from preimage.eeg.low_frequency import low_pass as low_pass
+from preimage.eeg.patterns import CosNetPatterns as CosNetPatterns
+from preimage.eeg.patterns import cosnet_patterns as cosnet_patterns
+from preimage.eeg.patterns import covariance_patterns as covariance_patterns
+from preimage.eeg.patterns import haufe_patterns as haufe_patterns
 from preimage.eeg.readers import blink as blink
 from preimage.eeg.readers import finger_movements as finger_movements
 from preimage.eeg.readers import from_mne as from_mne
@@ -28,12 +34,6 @@ from preimage.eeg.readers import prepare_tuh as prepare_tuh
 from preimage.eeg.readers import read_mne as read_mne
 from preimage.eeg.readers import self_regulation as self_regulation
 from preimage.eeg.readers import tuh_abnormal as tuh_abnormal
-from preimage.eeg.low_frequency import fourier_features as fourier_features
-from preimage.eeg.low_frequency import low_pass as low_pass
-from preimage.eeg.patterns import CosNetPatterns as CosNetPatterns
-from preimage.eeg.patterns import cosnet_patterns as cosnet_patterns
-from preimage.eeg.patterns import covariance_patterns as covariance_patterns
-from preimage.eeg.patterns import haufe_patterns as haufe_patterns
 from preimage.eeg.recipe import fit_by_recipe as fit_by_recipe
 from preimage.eeg.recipe import recipe_settings as recipe_settings
 from preimage.eeg.recipe_crops import RandomCrops as RandomCrops

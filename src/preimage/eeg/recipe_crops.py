@@ -122,6 +122,7 @@ def checked_recordings(where: str, recordings: Any, labels: Any, times: int) -> 
     if not fits or not 1 <= times <= x.shape[2]:
         raise ShapeError(
             f"{where}: recordings {tuple(x.shape)} of {x.dtype}, labels {tuple(y.shape)} of {y.dtype} and"
-            f" windows of {times} samples; wanted real numbers (N, C, L), whole numbers (N,), at most L samples"
+            f" windows of {times} samples; wanted real numbers (N, C, L), whole numbers (N,), at most L"
+            " samples"
         )
     return x, y
