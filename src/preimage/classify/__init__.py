@@ -1,6 +1,19 @@
 """Generative classifiers: a density for every class, and Bayes' rule. One line a name, alphabetical."""
 
+from preimage.classify.abstention import RiskCoverage as RiskCoverage
+from preimage.classify.abstention import abstention_threshold as abstention_threshold
+from preimage.classify.abstention import risk_coverage as risk_coverage
+from preimage.classify.calibration import EqualMassBins as EqualMassBins
+from preimage.classify.calibration import EqualWidthBins as EqualWidthBins
+from preimage.classify.calibration import Reliability as Reliability
+from preimage.classify.calibration import best_temperature as best_temperature
+from preimage.classify.calibration import calibrate as calibrate
+from preimage.classify.calibration import plot_reliability as plot_reliability
+from preimage.classify.calibration import reliability as reliability
 from preimage.classify.classifier import GenerativeClassifier as GenerativeClassifier
+from preimage.classify.counterfactuals import Counterfactuals as Counterfactuals
+from preimage.classify.counterfactuals import mean_shift as mean_shift
+from preimage.classify.counterfactuals import smallest_move as smallest_move
 from preimage.classify.evidence import Evidence as Evidence
 from preimage.classify.losses import ClassAndBitsLoss as ClassAndBitsLoss
 from preimage.classify.losses import ClassAndDensityLoss as ClassAndDensityLoss
@@ -8,5 +21,10 @@ from preimage.classify.losses import ClassifierLoss as ClassifierLoss
 from preimage.classify.losses import ClassLoss as ClassLoss
 from preimage.classify.losses import DensityLoss as DensityLoss
 from preimage.classify.losses import InformationBottleneckLoss as InformationBottleneckLoss
+from preimage.classify.outliers import DensityRatioScore as DensityRatioScore
+from preimage.classify.outliers import LogDensityScore as LogDensityScore
+from preimage.classify.outliers import OutlierScore as OutlierScore
+from preimage.classify.outliers import TypicalityScore as TypicalityScore
+from preimage.classify.outliers import separation as separation
 from preimage.classify.priors import class_frequencies as class_frequencies
 from preimage.classify.prototypes import Prototypes as Prototypes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Self, cast
 
 import torch
@@ -14,6 +14,7 @@ from preimage.checks import as_tuple
 from preimage.classify.evidence import Evidence
 from preimage.classify.latents import latents
 from preimage.classify.losses import ClassAndDensityLoss, ClassifierLoss
+from preimage.classify.parts import in_parts
 from preimage.classify.priors import log_priors
 from preimage.classify.prototypes.class_means import inverted_class_means
 from preimage.classify.prototypes.prototypes import Prototypes
@@ -22,8 +23,6 @@ from preimage.errors import ContextError
 from preimage.flows import ClassConditional, Flow
 from preimage.training import FitSettings, History, fit
 from preimage.training.history import Listener
-
-ROWS = 1000  # of one pass through the network in predict
 
 
 class GenerativeClassifier(nn.Module):
@@ -127,15 +126,13 @@ class GenerativeClassifier(nn.Module):
         r""":math:`\log p(x \mid c) / t + \log p(c)`, ``(N, K)``; differentiable."""
         return self.class_log_prob(x) / self.temperature + self.log_prior
 
-    @torch.no_grad()
     def predict_proba(self, x: Any) -> Tensor:
         r"""The probability of every class, :math:`p(c \mid x)`, ``(N, K)``; in parts, without gradients."""
-        return torch.cat([self.logits(part).softmax(dim=1) for part in _parts(x)])
+        return in_parts(self.logits, x).softmax(dim=1)
 
-    @torch.no_grad()
     def predict(self, x: Any) -> Tensor:
         """The most probable class of every row, whole numbers ``(N,)``; in parts, without gradients."""
-        return torch.cat([self.logits(part).argmax(dim=1) for part in _parts(x)])
+        return in_parts(self.logits, x).argmax(dim=1)
 
     def evidence(self, x: Any, labels: Tensor) -> Evidence:
         """What the losses are made of, for rows and their labels ``(N,)``, -1 where unknown."""
@@ -234,9 +231,3 @@ def _check_flow(flow: Flow, classes: int) -> None:
         raise ContextError(
             "GenerativeClassifier: the bijection wants a context, wanted one without: all classes share it"
         )
-
-
-def _parts(x: Any) -> Iterator[Any]:
-    """The rows in parts that fit into memory."""
-    parts = zip(*(tensor.split(ROWS) for tensor in as_tuple(x)), strict=True)
-    return ((part if isinstance(x, tuple) else part[0]) for part in parts)
