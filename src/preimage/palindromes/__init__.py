@@ -3,7 +3,9 @@
 from preimage.palindromes.fit import Reconstruction as Reconstruction
 from preimage.palindromes.fit import cross_entropy as cross_entropy
 from preimage.palindromes.fit import gram_penalty as gram_penalty
+from preimage.palindromes.fit import hidden_penalty as hidden_penalty
 from preimage.palindromes.fit import mean_square as mean_square
+from preimage.palindromes.leaky_range import LeakyRange as LeakyRange
 from preimage.palindromes.mirror import DenseMirror as DenseMirror
 from preimage.palindromes.mirror import Mirror as Mirror
 from preimage.palindromes.mirror_of import mirror_of as mirror_of

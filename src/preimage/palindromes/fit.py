@@ -79,13 +79,35 @@ def gram_penalty(palindrome: Palindrome) -> Tensor:
     return torch.stack(parts).sum() if parts else torch.zeros(())
 
 
+def hidden_penalty(palindrome: Palindrome, x: Tensor) -> Tensor:
+    r"""How far the hidden states of both halves are apart, :math:`\sum_l \frac{1}{D_l} |A_l - \bar A_l|^2`.
+
+    Args:
+        palindrome: the network.
+        x: inputs ``(N, *event)``.
+
+    Returns:
+        Tensor ``(N,)``.
+
+    Example:
+        >>> from preimage.palindromes import palindrome
+        >>> network = palindrome(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2)), torch.zeros(1, 3))
+        >>> bool(hidden_penalty(network, torch.rand(4, 3)).max() < 1e-9)
+        True
+    """
+    pairs = palindrome.hidden(x)
+    zeros = x.new_zeros(len(x))
+    return torch.stack([zeros, *((a - b).square().flatten(1).mean(1) for a, b in pairs)]).sum(0)
+
+
 @final
 class Reconstruction:
-    """The objective: a loss of the reconstruction, plus a weighted penalty.
+    """The objective: a loss of the reconstruction, plus weighted penalties.
 
     Args:
         loss: such as :func:`mean_square` or :func:`cross_entropy`.
-        penalty: weight of :func:`gram_penalty`; 0 for none.
+        gram: weight of :func:`gram_penalty`; 0 for none.
+        hidden: weight of :func:`hidden_penalty`; 0 for none. It costs a second pass.
         augment: changes a batch of training inputs before the network sees it, such as a small random shift;
             the changed inputs are what is to be reconstructed.
 
@@ -97,9 +119,14 @@ class Reconstruction:
     """
 
     def __init__(
-        self, loss: Loss, penalty: float = 0.0, augment: Callable[[Tensor], Tensor] | None = None
+        self,
+        loss: Loss,
+        *,
+        gram: float = 0.0,
+        hidden: float = 0.0,
+        augment: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        self.loss, self.penalty, self.augment = loss, penalty, augment
+        self.loss, self.gram, self.hidden, self.augment = loss, gram, hidden, augment
 
     def __call__(self, model: nn.Module, batch: Batch) -> Tensor:
         """Losses ``(N,)`` of the first column of a batch."""
@@ -107,7 +134,7 @@ class Reconstruction:
         if self.augment is not None and model.training:
             x = self.augment(x)
         losses = self.loss(model(x), x)
-        if self.penalty == 0:
-            return losses
         inner: Any = getattr(model, "module", model)  # several processes wrap the network
-        return losses + self.penalty * gram_penalty(inner)
+        if self.gram > 0:
+            losses = losses + self.gram * gram_penalty(inner)
+        return losses + self.hidden * hidden_penalty(inner, x) if self.hidden > 0 else losses

@@ -3,6 +3,12 @@
 from preimage.replace.add import AddReplacement as AddReplacement
 from preimage.replace.add import AverageReplacement as AverageReplacement
 from preimage.replace.average_pool import AveragePoolReplacement as AveragePoolReplacement
+from preimage.replace.chain import ReplacedInverse as ReplacedInverse
+from preimage.replace.comparison import Comparison as Comparison
+from preimage.replace.corrector import Corrector as Corrector
+from preimage.replace.fit import fit_replacements as fit_replacements
+from preimage.replace.frozen import fingerprint as fingerprint
+from preimage.replace.frozen import frozen as frozen
 from preimage.replace.max_pool import MaxPoolReplacement as MaxPoolReplacement
 from preimage.replace.maximum import MaximumReplacement as MaximumReplacement
 from preimage.replace.merge import MergeReplacement as MergeReplacement
