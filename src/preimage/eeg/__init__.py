@@ -21,6 +21,13 @@ from preimage.eeg.layout import electrode_positions as electrode_positions
 from preimage.eeg.layout import head_positions as head_positions
 from preimage.eeg.low_frequency import fourier_features as fourier_features
 from preimage.eeg.low_frequency import low_pass as low_pass
+from preimage.eeg.low_frequency import low_signals as low_signals
+from preimage.eeg.low_frequency_mixture import FourierMixture as FourierMixture
+from preimage.eeg.low_frequency_mixture import LowFrequencies as LowFrequencies
+from preimage.eeg.low_frequency_mixture import SharedComponents as SharedComponents
+from preimage.eeg.low_frequency_study import StudyRow as StudyRow
+from preimage.eeg.low_frequency_study import low_frequency_study as low_frequency_study
+from preimage.eeg.low_frequency_study import low_passed_windows as low_passed_windows
 from preimage.eeg.patterns import CosNetPatterns as CosNetPatterns
 from preimage.eeg.patterns import cosnet_patterns as cosnet_patterns
 from preimage.eeg.patterns import covariance_patterns as covariance_patterns

@@ -96,3 +96,34 @@ def _basis(times: int, rate: float, cutoff: float) -> Tensor:
         size = math.sqrt((1 if nyquist else 2) / times)
         columns += [size * torch.cos(k * phase)] + ([] if nyquist else [-size * torch.sin(k * phase)])
     return torch.stack(columns, dim=1)
+
+
+def low_signals(features: Tensor, times: int, rate: float, cutoff: float = 0.5) -> Tensor:
+    """The windows ``(N, C, T)`` of Fourier features ``(N, C, D)``, without frequencies above the limit.
+
+    Args:
+        features: what :func:`fourier_features` gave.
+        times: samples T of a window.
+        rate: samples a second, in hertz.
+        cutoff: highest frequency that stayed, in hertz.
+
+    Returns:
+        Tensor ``(N, C, T)``.
+
+    Raises:
+        ShapeError: the number of features is another one.
+
+    Cost: O(N C T D).
+
+    Example:
+        >>> x = torch.randn(2, 3, 128)
+        >>> again = low_signals(fourier_features(x, 64.0), 128, 64.0)
+        >>> torch.allclose(again, low_pass(x, 64.0), atol=1e-5)
+        True
+    """
+    basis = _basis(times, rate, cutoff)  # (T, D)
+    if features.dim() != 3 or features.shape[2] != basis.shape[1]:
+        raise ShapeError(
+            f"low_signals: features have shape {tuple(features.shape)}, wanted (N, C, {basis.shape[1]})"
+        )
+    return features @ basis.mT.to(features)
