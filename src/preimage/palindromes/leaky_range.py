@@ -45,7 +45,7 @@ class LeakyRange(Elementwise):
         super().__init__()
         if not (math.isfinite(low) and math.isfinite(high) and low < high and 0 < slope <= 1):
             raise ValueError(
-                f"LeakyRange: low, high and slope are {low}, {high} and {slope}, wanted low < high and a slope"
+                f"LeakyRange: low, high, slope are {low}, {high}, {slope}; wanted low < high and a slope"
                 " in (0, 1], such as 0.02"
             )
         self.low, self.high, self.slope = low, high, slope
