@@ -4,7 +4,14 @@ import torch
 from torch import Tensor, nn
 
 from preimage import Chain
-from preimage.layers import AdditiveMap, Autoregressive, InverseAutoregressive
+from preimage.layers import (
+    AdditiveMap,
+    AffineMap,
+    Autoregressive,
+    ComposedMap,
+    InverseAutoregressive,
+    RationalQuadraticMap,
+)
 from preimage.nets import CausalNet, MaskedMLP, MaskedResidualNet
 from preimage.testing import Sample
 
@@ -31,6 +38,12 @@ SAMPLES = [
     Sample(
         "autoregressive, additive, reversed order, context",
         lambda: Autoregressive(MaskedMLP(3, 1, (7,), order=[2, 1, 0], context=2), AdditiveMap()),
+    ),
+    Sample(
+        "autoregressive, affine and spline",
+        lambda: Autoregressive(
+            MaskedMLP(3, 13, (8,)), ComposedMap(AffineMap(), RationalQuadraticMap(bins=4, bound=2.0))
+        ),
     ),
     Sample(
         "autoregressive, fewer units than features",

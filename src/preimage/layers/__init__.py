@@ -52,6 +52,7 @@ from preimage.layers.convolution.patch_kernels import TriangularKernels as Trian
 from preimage.layers.convolution.spatial_linear import SpatialLinear as SpatialLinear
 from preimage.layers.coupling.additive_map import AdditiveMap as AdditiveMap
 from preimage.layers.coupling.affine_map import AffineMap as AffineMap
+from preimage.layers.coupling.composed_map import ComposedMap as ComposedMap
 from preimage.layers.coupling.conditional_map import ConditionalMap as ConditionalMap
 from preimage.layers.coupling.coupling import Coupling as Coupling
 from preimage.layers.coupling.element_map import ElementMap as ElementMap
@@ -163,6 +164,7 @@ from preimage.layers.norm.group_norm import GroupNorm as GroupNorm
 from preimage.layers.norm.layer_norm import LayerNorm as LayerNorm
 from preimage.layers.norm.rms_norm import RMSNorm as RMSNorm
 from preimage.layers.norm.statistics_norm import StatisticsNorm as StatisticsNorm
+from preimage.layers.norm.whitening_norm import WhiteningNorm as WhiteningNorm
 from preimage.layers.residual.convex_potential import ConvexPotential as ConvexPotential
 from preimage.layers.residual.directions import Directions as Directions
 from preimage.layers.residual.directions import HouseholderDirections as HouseholderDirections

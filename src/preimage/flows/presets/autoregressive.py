@@ -9,7 +9,7 @@ import torch
 from preimage.bijection import Bijection
 from preimage.flows.bases import Normal
 from preimage.flows.flow import Flow
-from preimage.flows.presets.parts import chained, check_sizes
+from preimage.flows.presets.parts import chained, check_sizes, start
 from preimage.flows.recipe import preset
 from preimage.layers import ActNorm, AffineMap, Autoregressive, ElementMap, InverseAutoregressive
 from preimage.nets import MaskedMLP
@@ -44,7 +44,7 @@ def maf(
         memory: ``"autograd"`` or ``"reversible"``.
 
     Returns:
-        The flow.
+        The flow; the first batch in training whitens the data and standardises the input of every layer.
 
     Raises:
         ValueError: a size is out of range.
@@ -57,7 +57,7 @@ def maf(
         torch.Size([2])
     """
     check_sizes("maf", features=features, context=context, transforms=transforms)
-    layers: list[Bijection] = []
+    layers: list[Bijection] = [start(features)]
     for number in range(transforms):
         layer = Autoregressive(*masked(features, number, AffineMap(), hidden_features, context))
         layers += [ActNorm(features), layer]

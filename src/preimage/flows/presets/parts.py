@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from preimage.bijection import Bijection, Chain
-from preimage.layers import Coupling, ElementMap, LULinear
+from preimage.layers import ActNorm, Coupling, ElementMap, LULinear, WhiteningNorm
 from preimage.nets import MLP
+
+WHITENED_UP_TO = 1024  # features; above it the linear map would cost more than the networks
 
 
 def check_sizes(where: str, **sizes: int) -> None:
@@ -46,6 +48,11 @@ def vector_coupling(
 def rotation(features: int) -> LULinear:
     """A learnable linear map that starts as a random rotation."""
     return LULinear.from_matrix(torch.linalg.qr(torch.randn(features, features)).Q)
+
+
+def start(features: int) -> Bijection:
+    """The first layer: it whitens the first batch, so that no network need learn linear dependencies."""
+    return WhiteningNorm(features) if features <= WHITENED_UP_TO else ActNorm(features)
 
 
 def chained(layers: list[Bijection], memory: str) -> Chain:

@@ -13,10 +13,11 @@ from preimage.flows.presets.parts import (
     check_sizes,
     check_two_features,
     rotation,
+    start,
     vector_coupling,
 )
 from preimage.flows.recipe import preset
-from preimage.layers import ActNorm, Autoregressive, RationalQuadraticMap
+from preimage.layers import ActNorm, AffineMap, Autoregressive, ComposedMap, RationalQuadraticMap
 
 
 @preset
@@ -31,6 +32,9 @@ def nsf(
 ) -> Flow:
     """Autoregressive neural spline flow: monotone rational-quadratic splines, the default for tables.
 
+    Every spline comes behind a scale and a shift from the same network, which move the data to where its bins
+    are.
+
     Reference: Durkan, Bekasov, Murray, Papamakarios (2019), RQ-NSF (AR), https://arxiv.org/abs/1906.04032
 
     Args:
@@ -43,7 +47,7 @@ def nsf(
         memory: ``"autograd"`` or ``"reversible"``.
 
     Returns:
-        The flow; the first batch in training standardises the input of every layer.
+        The flow; the first batch in training whitens the data and standardises the input of every layer.
 
     Raises:
         ValueError: a size is out of range.
@@ -56,9 +60,9 @@ def nsf(
         torch.Size([2])
     """
     check_sizes("nsf", features=features, context=context, transforms=transforms)
-    layers: list[Bijection] = []
+    layers: list[Bijection] = [start(features)]
     for number in range(transforms):
-        spline = RationalQuadraticMap(bins, bound)
+        spline = ComposedMap(AffineMap(), RationalQuadraticMap(bins, bound))
         layers += [
             ActNorm(features),
             Autoregressive(*masked(features, number, spline, hidden_features, context)),
@@ -77,6 +81,8 @@ def nsf_coupling(
     memory: str = "autograd",
 ) -> Flow:
     """Neural spline flow with couplings: densities and samples are equally fast.
+
+    Every spline comes behind a scale and a shift from the same network.
 
     Reference: Durkan, Bekasov, Murray, Papamakarios (2019), RQ-NSF (C), https://arxiv.org/abs/1906.04032
 
@@ -104,9 +110,9 @@ def nsf_coupling(
     """
     check_two_features("nsf_coupling", features)
     check_sizes("nsf_coupling", context=context, transforms=transforms)
-    layers: list[Bijection] = []
+    layers: list[Bijection] = [start(features)]
     for number in range(transforms):
-        spline = RationalQuadraticMap(bins, bound)
+        spline = ComposedMap(AffineMap(), RationalQuadraticMap(bins, bound))
         coupling = vector_coupling(features, number, spline, list(hidden_features), context)
         layers += [ActNorm(features), rotation(features), coupling]
     return Flow(chained(layers, memory), Normal(features))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.flows.flow import Flow
-from preimage.layers import ActNorm
+from preimage.layers import ActNorm, WhiteningNorm
 from preimage.training import FitSettings, History, fit
 
 LogDensity = Callable[[Tensor], Tensor]
@@ -142,7 +142,7 @@ def fit_density(
         100
     """
     for layer in flow.modules():
-        if isinstance(layer, ActNorm):
+        if isinstance(layer, ActNorm | WhiteningNorm):
             layer.settle()  # samples run backwards only, and no data will come
     epochs = 100
     settings = FitSettings() if settings is None else settings
