@@ -164,9 +164,9 @@ class MaskedLULinear(LUFactors):
 
     Half of the two square arrays lies behind a mask and has no effect. This is how Glow and the networks
     that follow it store the factors, so their parameter counts and weights fit; elsewhere
-    :class:`LULinear` does the same with C^2 parameters. W is multiplied out and one step of refinement
-    follows the two solves: where W is well conditioned but its factors are not, as for a rotation of many
-    channels, round trips in float32 are ten times closer.
+    :class:`LULinear` does the same with C^2 parameters. W and its inverse are multiplied out, and the
+    inverse is refined once: where W is well conditioned but its factors are not, as for a rotation of many
+    channels, round trips in float32 are ten times closer than by two triangular solves.
 
     Reference: Kingma, Dhariwal (2018), Glow, section 3.2, https://arxiv.org/abs/1807.03039
 
@@ -181,7 +181,8 @@ class MaskedLULinear(LUFactors):
     Raises:
         ShapeError: x does not have C features.
 
-    Cost: one product of two C x C matrices a call; one product with W a position forwards, five backwards.
+    Cost: one product of two C x C matrices a call, and two solves of that size backwards; one product with W
+    a position forwards, three backwards.
 
     Example:
         >>> layer = MaskedLULinear(21, bias=False)
@@ -218,9 +219,15 @@ class MaskedLULinear(LUFactors):
         return rows @ self._weight().mT
 
     def solve(self, rows: Tensor) -> Tensor:
-        """Two triangular solves, then the same for what they left over."""
-        first = super().solve(rows)
-        return first + super().solve(rows - first @ self._weight().mT)
+        """The inverse of W applied to rows, then to what that left over."""
+        weight, inverse = self._weight().mT, self._inverse_weight().mT
+        first = rows @ inverse
+        return first + (rows - first @ weight) @ inverse
 
     def _weight(self) -> Tensor:
         return (self._lower() @ self._upper()).index_select(0, self.order)
+
+    def _inverse_weight(self) -> Tensor:
+        eye = torch.eye(self.features, dtype=self.signs.dtype, device=self.signs.device)
+        half = torch.linalg.solve_triangular(self._lower(), eye.index_select(0, self.undo), upper=False)
+        return torch.linalg.solve_triangular(self._upper(), half, upper=True)
