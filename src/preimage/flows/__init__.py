@@ -1,5 +1,7 @@
 """Flows: densities that can be evaluated, drawn from and trained. One line a name, in alphabetical order."""
 
+from preimage.flows import adversarial as adversarial
+from preimage.flows import variational as variational
 from preimage.flows.bases import Base as Base
 from preimage.flows.bases import ClassConditional as ClassConditional
 from preimage.flows.bases import ClassConditionalJoint as ClassConditionalJoint
@@ -32,6 +34,12 @@ from preimage.flows.export import frozen as frozen
 from preimage.flows.files import load as load
 from preimage.flows.files import save as save
 from preimage.flows.flow import Flow as Flow
+from preimage.flows.latent import LatentCheck as LatentCheck
+from preimage.flows.latent import Told as Told
+from preimage.flows.latent import check_latents as check_latents
+from preimage.flows.latent import classifier_divergence as classifier_divergence
+from preimage.flows.latent import moment_divergence as moment_divergence
+from preimage.flows.latent import neighbour_divergence as neighbour_divergence
 from preimage.flows.levels import ClampedDequantisation as ClampedDequantisation
 from preimage.flows.matching import fit_flow_matching as fit_flow_matching
 from preimage.flows.matching import flow_matching_losses as flow_matching_losses
