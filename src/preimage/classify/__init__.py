@@ -15,6 +15,8 @@ from preimage.classify.counterfactuals import Counterfactuals as Counterfactuals
 from preimage.classify.counterfactuals import mean_shift as mean_shift
 from preimage.classify.counterfactuals import smallest_move as smallest_move
 from preimage.classify.evidence import Evidence as Evidence
+from preimage.classify.files import load_classifier as load_classifier
+from preimage.classify.files import save_classifier as save_classifier
 from preimage.classify.losses import ClassAndBitsLoss as ClassAndBitsLoss
 from preimage.classify.losses import ClassAndDensityLoss as ClassAndDensityLoss
 from preimage.classify.losses import ClassifierLoss as ClassifierLoss
@@ -26,5 +28,9 @@ from preimage.classify.outliers import LogDensityScore as LogDensityScore
 from preimage.classify.outliers import OutlierScore as OutlierScore
 from preimage.classify.outliers import TypicalityScore as TypicalityScore
 from preimage.classify.outliers import separation as separation
+from preimage.classify.presets import picture_class_flow as picture_class_flow
+from preimage.classify.presets import picture_classifier as picture_classifier
+from preimage.classify.presets import vector_class_flow as vector_class_flow
+from preimage.classify.presets import vector_classifier as vector_classifier
 from preimage.classify.priors import class_frequencies as class_frequencies
 from preimage.classify.prototypes import Prototypes as Prototypes

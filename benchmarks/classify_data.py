@@ -1,0 +1,27 @@
+"""The data sets of the benchmarks of generative classifiers."""
+
+import torch
+from torch import Tensor
+
+from preimage import datasets
+
+
+def pictures(name: str, path: str | None = None) -> datasets.Dataset:
+    """Fashion-MNIST (54,000 to train on, 6,000 to validate with, 10,000 to test on) or MNIST-5k."""
+    if name == "fashion-mnist":
+        return datasets.fashion_mnist() if path is None else datasets.fashion_mnist(path)
+    return datasets.mnist_5k(path)
+
+
+class Flipped(torch.utils.data.Dataset):
+    """Pictures with their labels, every other one mirrored, at random: clothes have no side."""
+
+    def __init__(self, x: Tensor, labels: Tensor) -> None:
+        self.x, self.labels = x, labels
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        x = self.x[index]
+        return (x.flip(-1) if torch.rand(()) < 0.5 else x), self.labels[index]

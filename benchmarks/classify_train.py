@@ -1,0 +1,79 @@
+"""Trains the generative classifiers of pictures that benchmarks/classify_pictures.py measures.
+
+    python benchmarks/classify_train.py fashion-mnist --keep FOLDER
+    python benchmarks/classify_train.py mnist-5k --keep FOLDER
+
+Writes FOLDER/DATA and the CPU seconds of the run. A run that is stopped goes on where it was. Settings were
+chosen on the validation part; the test part is not read here.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+
+from classify_data import Flipped, pictures
+from preimage.classify import ClassAndDensityLoss, GenerativeClassifier, picture_classifier, save_classifier
+from preimage.storage import read_directory, write_directory
+from preimage.training.parameter_groups import ParameterGroup
+
+SIZES = {
+    "fashion-mnist": {"steps": (1, 2), "hidden_channels": (24, 32), "readout_channels": 64},
+    "mnist-5k": {"steps": (2, 2), "hidden_channels": (24, 32), "readout_channels": 48},
+}
+SETTINGS = {
+    "fashion-mnist": {"epochs": 9, "batch_size": 128},
+    "mnist-5k": {"epochs": 24, "batch_size": 64},
+}
+
+
+def built(name: str, classes: tuple[str, ...], smoothing: float = 0.0) -> GenerativeClassifier:
+    torch.manual_seed(0)
+    loss = ClassAndDensityLoss(smoothing=smoothing)
+    return picture_classifier((1, 28, 28), classes, loss=loss, **SIZES[name])
+
+
+def train(name: str, path: str | None, keep: Path) -> None:
+    data = pictures(name, path)
+    assert data.labels is not None
+    model = built(name, data.labels.classes)
+    rows = Flipped(data.train, data.labels.train) if name == "fashion-mnist" else data.train
+    begun = time.process_time()
+    model.fit(
+        rows,
+        None if name == "fashion-mnist" else data.labels.train,
+        validation=(data.validation, data.labels.validation),
+        learning_rate=3e-3,
+        groups=(ParameterGroup("*base.location", 1e-2),),
+        precision=torch.bfloat16,
+        patience=0,
+        checkpoint=keep / f"{name}.run",
+        checkpoint_every=100,
+        progress=False,
+        listeners=[lambda record: print(record, flush=True)],
+        **SETTINGS[name],
+    )
+    save_classifier(model, keep / name)
+    seconds = {"cpu_seconds": round(time.process_time() - begun), "settings": repr(SETTINGS[name])}
+    write_directory(keep / f"{name}.time", "training time", 1, {}, seconds)
+
+
+def seconds(name: str, keep: Path) -> dict:
+    return read_directory(keep / f"{name}.time", "training time", 1)[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", choices=sorted(SIZES))
+    parser.add_argument("--data", help="folder or file of the data set; where its package puts it by default")
+    parser.add_argument("--keep", type=Path, required=True, help="folder for the model")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    train(arguments.name, arguments.data, arguments.keep)
+
+
+if __name__ == "__main__":
+    main()
