@@ -50,6 +50,12 @@ from preimage.eeg.recipe_noise import NoisyLoss as NoisyLoss
 from preimage.eeg.recipe_noise import noise_log_prob as noise_log_prob
 from preimage.eeg.recordings import Recordings as Recordings
 from preimage.eeg.recordings import Split as Split
+from preimage.eeg.spectral import SpectralClassifier as SpectralClassifier
+from preimage.eeg.spectral import SpectralSettings as SpectralSettings
+from preimage.eeg.spectral_base import SpectralClassConditional as SpectralClassConditional
+from preimage.eeg.spectral_choice import Choice as Choice
+from preimage.eeg.spectral_choice import choose_spectral as choose_spectral
+from preimage.eeg.spectral_choice import usual_candidates as usual_candidates
 from preimage.eeg.synthetic import Strengths as Strengths
 from preimage.eeg.synthetic import SyntheticEEG as SyntheticEEG
 from preimage.eeg.synthetic import synthetic as synthetic
