@@ -33,4 +33,14 @@ from preimage.classify.presets import picture_classifier as picture_classifier
 from preimage.classify.presets import vector_class_flow as vector_class_flow
 from preimage.classify.presets import vector_classifier as vector_classifier
 from preimage.classify.priors import class_frequencies as class_frequencies
+from preimage.classify.prototypes import ChannelObjective as ChannelObjective
+from preimage.classify.prototypes import ChannelPrototypes as ChannelPrototypes
+from preimage.classify.prototypes import ChannelSettings as ChannelSettings
+from preimage.classify.prototypes import ClassScore as ClassScore
+from preimage.classify.prototypes import GenerativeScore as GenerativeScore
+from preimage.classify.prototypes import ModuleScore as ModuleScore
 from preimage.classify.prototypes import Prototypes as Prototypes
+from preimage.classify.prototypes import channel_prototypes as channel_prototypes
+from preimage.classify.prototypes import inverted_logits as inverted_logits
+from preimage.classify.prototypes import prototype_losses as prototype_losses
+from preimage.classify.prototypes import refined_prototypes as refined_prototypes

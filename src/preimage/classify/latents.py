@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from preimage.checks import reference_tensor
 from preimage.flows import Flow
+
+if TYPE_CHECKING:
+    from preimage.classify.classifier import GenerativeClassifier
 
 
 def latents(flow: Flow, x: Any, change: Callable[[Any], Any] | None = None) -> tuple[Any, Tensor]:
@@ -25,6 +28,12 @@ def latents(flow: Flow, x: Any, change: Callable[[Any], Any] | None = None) -> t
     x, weight = _lifted(flow, x)
     z, log_det = flow.bijection.forward_and_log_det(x if change is None else change(x))
     return flow.base.named(z), log_det + weight
+
+
+def direct_class_log_prob(classifier: GenerativeClassifier, x: Any) -> Tensor:
+    """The log-density under every class ``(N, K)`` of what the bijection takes: nothing is dequantised."""
+    z, log_det = classifier.flow.bijection.forward_and_log_det(x)
+    return classifier.base.class_log_prob(classifier.flow.base.named(z)) + log_det[:, None]
 
 
 def _lifted(flow: Flow, x: Any) -> tuple[Any, Tensor | float]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from preimage.certificate import OnError
 from preimage.checks import as_tuple, unpack
+from preimage.classify.latents import direct_class_log_prob
 from preimage.classify.prototypes.prototypes import Prototypes
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ def inverted_class_means(
 
 def described(classifier: GenerativeClassifier, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Probability and log-density under the own class ``(M,)`` of inputs of the bijection ``(M, *event)``."""
-    z, log_det = classifier.flow.bijection.forward_and_log_det(x)
-    table = classifier.base.class_log_prob(classifier.flow.base.named(z)) + log_det[:, None]
+    table = direct_class_log_prob(classifier, x)
     logits = table / classifier.temperature + classifier.log_prior
     own = labels[:, None]
     return logits.softmax(dim=1).gather(1, own)[:, 0], table.gather(1, own)[:, 0]
