@@ -119,6 +119,25 @@ def read_directory(
     return tensors, config | {"format_version": manifest["version"]}
 
 
+def kind_of(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> str:
+    """What a directory holds, by its manifest; nothing else of it is looked at.
+
+    Args:
+        path: the directory.
+        limits: largest sizes that are accepted.
+
+    Returns:
+        The kind that it was written with.
+
+    Raises:
+        ModelFileError: there is no manifest, or it is none of this library.
+    """
+    manifest = _plain(Path(path) / MANIFEST, limits)
+    if manifest.get("format") != "preimage" or not isinstance(manifest.get("kind"), str):
+        raise ModelFileError(f"{Path(path) / MANIFEST}: not a manifest of preimage")
+    return manifest["kind"]
+
+
 def _check_free(target: Path, kind: str) -> None:
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return

@@ -11,9 +11,12 @@ import typer
 
 from preimage.cli.invert import invert
 from preimage.cli.pictures import pictures
+from preimage.cli.sample import sample
+from preimage.cli.score import score
+from preimage.cli.train import train
 from preimage.errors import PreimageError
 
-COMMANDS = (invert, pictures)
+COMMANDS = (invert, train, sample, score, pictures)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 

@@ -4,6 +4,7 @@ from preimage.datasets.bsds300 import bsds300 as bsds300
 from preimage.datasets.cifar import cifar10 as cifar10
 from preimage.datasets.dataset import Dataset as Dataset
 from preimage.datasets.dataset import Labels as Labels
+from preimage.datasets.frames import read_frame as read_frame
 from preimage.datasets.gas import gas as gas
 from preimage.datasets.hepmass import hepmass as hepmass
 from preimage.datasets.imagenet import imagenet32 as imagenet32
@@ -13,5 +14,6 @@ from preimage.datasets.miniboone import miniboone as miniboone
 from preimage.datasets.mnist import fashion_mnist as fashion_mnist
 from preimage.datasets.mnist import mnist_5k as mnist_5k
 from preimage.datasets.patches import photo_patches as photo_patches
+from preimage.datasets.pictures import read_pictures as read_pictures
 from preimage.datasets.power import power as power
 from preimage.datasets.toys import toy as toy

@@ -34,6 +34,8 @@ from preimage.flows.export import frozen as frozen
 from preimage.flows.files import load as load
 from preimage.flows.files import save as save
 from preimage.flows.flow import Flow as Flow
+from preimage.flows.hub import from_pretrained as from_pretrained
+from preimage.flows.hub import push_to_hub as push_to_hub
 from preimage.flows.latent import LatentCheck as LatentCheck
 from preimage.flows.latent import Told as Told
 from preimage.flows.latent import check_latents as check_latents

@@ -1,0 +1,1 @@
+"""Flows on tables, arrays and pictures of the user: what ``train``, ``sample`` and ``score`` do."""

@@ -1,0 +1,183 @@
+"""Models from folders, with what they need to read data and to write samples."""
+
+from __future__ import annotations
+
+import abc
+import json
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+
+from preimage import flows
+from preimage.cli.density.material import Material, refused
+from preimage.cli.density.output import (
+    check_columns_target,
+    check_file_target,
+    write_array,
+    write_columns,
+    write_pictures,
+)
+from preimage.cli.density.reading import Choice, read
+from preimage.errors import ContextError, DataFileError, ModelFileError, OutputError
+from preimage.flows import Flow, TabularFlow
+
+NOTE = "data.json"
+MOST_NOTE = 2**20  # bytes
+
+
+class Opened(abc.ABC):
+    """A model with the note about the data that it was trained on.
+
+    Args:
+        model: the model, in evaluation mode.
+        note: names of columns, context and shape, as far as they are known.
+    """
+
+    def __init__(self, model: Any, note: dict[str, Any]) -> None:
+        self.model, self.note = model, note
+
+    @abc.abstractmethod
+    def choice(self) -> Choice:
+        """How data for the model are read."""
+
+    @abc.abstractmethod
+    def check_target(self, path: Path) -> None:
+        """Refuse a place where samples could not be written."""
+
+    @abc.abstractmethod
+    def sample(self, count: int, context: Path | None, temperature: float, out: Path) -> int:
+        """Write samples; returns how many."""
+
+    def read(self, path: Path) -> Material:
+        """Data as the model wants them."""
+        return read(path, self.choice())
+
+
+@final
+class OpenedTable(Opened):
+    """A density of a table."""
+
+    def choice(self) -> Choice:
+        """The columns of the density and of its context."""
+        columns, context = ([c.name for c in part] for part in (self.model.columns, self.model.context))
+        return Choice(columns, context)
+
+    def check_target(self, path: Path) -> None:
+        """A table."""
+        check_columns_target(path)
+
+    @torch.no_grad()
+    def sample(self, count: int, context: Path | None, temperature: float, out: Path) -> int:
+        """Rows in the units of the columns."""
+        if temperature != 1:
+            raise ContextError("--temperature is for flows of arrays and pictures, not for tables")
+        names = self.choice().context
+        if bool(names) != (context is not None):
+            raise ContextError(
+                f"the density is conditioned on {list(names) or 'nothing'}: "
+                + ("give --context FILE with these columns" if names else "leave --context out")
+            )
+        given = None if context is None else read(context, Choice(names))
+        self.model.pandas = False
+        columns = self.model.sample(count, None if given is None else given.frame)  # pyright: ignore
+        write_columns(out, columns)
+        return len(next(iter(columns.values())))
+
+
+@final
+class OpenedFlow(Opened):
+    """A flow of arrays or pictures."""
+
+    def choice(self) -> Choice:
+        """By the names that were noted, if there were any."""
+        shape = self.note.get("event_shape") or []
+        square = len(shape) == 3 and self._pictures() and shape[1] == shape[2]
+        names, context = self.note.get("names", []), self.note.get("context", [])
+        return Choice(names, context, shape[1] if square else None, numbers=True)
+
+    def read(self, path: Path) -> Material:
+        """Files have no size to be cut to, and arrays with a context of their own no columns."""
+        wanted = self.choice()
+        if not path.is_dir():
+            wanted = Choice(wanted.columns, wanted.context, None, numbers=True)
+        return read(path, wanted)
+
+    def check_target(self, path: Path) -> None:
+        """An array, a table of vectors, or a folder of pictures."""
+        if path.suffix.lower() == ".npy":
+            check_file_target(path)
+        elif not self._pictures():
+            check_columns_target(path)
+        elif path.suffix:
+            raise OutputError(f"{path}: wanted a folder for pictures, or a file .npy")
+
+    @torch.no_grad()
+    def sample(self, count: int, context: Path | None, temperature: float, out: Path) -> int:
+        """Arrays as they were trained on; pictures as PNG files or as an array of bytes."""
+        with refused("sample"):
+            model = self.model if temperature == 1 else self.model.tempered(temperature)
+            drawn = model.sample(count, self._context(context))
+        drawn = drawn if context is None else drawn.transpose(0, 1).flatten(0, 1)
+        values = drawn.numpy()
+        if self._pictures():
+            values = values.round().clip(0, 255).astype(np.uint8)
+        self._write(out, values)
+        return len(values)
+
+    def _write(self, out: Path, values: np.ndarray) -> None:
+        if out.suffix.lower() == ".npy":
+            write_array(out, values)
+        elif self._pictures():
+            write_pictures(out, values)
+        else:
+            table = values.reshape(len(values), -1)
+            names = self.note.get("names") or [f"x{number}" for number in range(table.shape[1])]
+            write_columns(out, dict(zip(names, table.T, strict=True)))
+
+    def _context(self, path: Path | None) -> Any:
+        wanted = self.model.bijection.context_domain or self.model.base.context_domain
+        if (path is None) != (wanted is None):
+            raise ContextError(
+                "the flow has no context: leave --context out"
+                if wanted is None
+                else f"the flow is conditioned on {self.note.get('context') or 'a context'}: give --context"
+            )
+        if path is None:
+            return None
+        found = read(path, Choice(self.note.get("context", []), numbers=True))
+        return found.x.to(next(self.model.parameters()).dtype)  # pyright: ignore
+
+    def _pictures(self) -> bool:
+        return getattr(self.model, "surjection", None) is not None
+
+
+def opened(folder: Path) -> Opened:
+    """The model in a folder.
+
+    Raises:
+        ModelFileError: there is none, or it is broken.
+    """
+    model = flows.from_pretrained(folder)
+    note = _note(folder / NOTE)
+    if isinstance(model, TabularFlow):
+        return OpenedTable(model, note)
+    if isinstance(model, Flow):
+        return OpenedFlow(model, note)
+    raise ModelFileError(f"{folder}: holds a {type(model).__name__}, wanted a flow or a table flow")
+
+
+def _note(path: Path) -> dict[str, Any]:
+    """What was noted beside the model; nothing where a model came without it."""
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size < MOST_NOTE else None
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not all(
+        isinstance(found.get(key, []), list) for key in ("names", "context", "event_shape")
+    ):
+        raise DataFileError(f"{path}: not a note about data; remove it to do without names")
+    return found
