@@ -48,6 +48,7 @@ from preimage.eeg.recipe_crops import evenly_spaced_crops as evenly_spaced_crops
 from preimage.eeg.recipe_crops import split_subjects as split_subjects
 from preimage.eeg.recipe_noise import NoisyLoss as NoisyLoss
 from preimage.eeg.recipe_noise import noise_log_prob as noise_log_prob
+from preimage.eeg.recipe_start import start_from_data as start_from_data
 from preimage.eeg.recordings import Recordings as Recordings
 from preimage.eeg.recordings import Split as Split
 from preimage.eeg.spectral import SpectralClassifier as SpectralClassifier

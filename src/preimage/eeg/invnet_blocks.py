@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -128,8 +129,18 @@ class InvNetBlock(Chain, abc.ABC):
         sizes = (settings.hidden_channels, settings.kernel_size, settings.dropout)
         conditioner = ConvolutionConditioner(half, half * element_map.count, *sizes)
         coupling = Coupling(SlicePartition(channels, keep=half, first=False), conditioner, element_map)
-        turned = Conjugate(_rotation(channels), coupling)
-        super().__init__(_normalisation(channels), MaskedLULinear(channels, bias=False), turned)
+        mixing, turned = MaskedLULinear(channels, bias=False), Conjugate(_rotation(channels), coupling)
+        super().__init__(_normalisation(channels), mixing, turned)
+
+    @property
+    def normalisation(self) -> ActNorm:
+        """The first layer, s (x + b)."""
+        return cast(ActNorm, self[0])
+
+    @property
+    def mixing(self) -> MaskedLULinear:
+        """The second layer, W."""
+        return cast(MaskedLULinear, self[1])
 
     @abc.abstractmethod
     def element_map(self) -> ElementMap:
