@@ -2,9 +2,13 @@
 
 from preimage.replace.add import AddReplacement as AddReplacement
 from preimage.replace.add import AverageReplacement as AverageReplacement
+from preimage.replace.amortised import AmortisedInverse as AmortisedInverse
+from preimage.replace.amortised import fit_decoders as fit_decoders
 from preimage.replace.average_pool import AveragePoolReplacement as AveragePoolReplacement
 from preimage.replace.chain import ReplacedInverse as ReplacedInverse
 from preimage.replace.comparison import Comparison as Comparison
+from preimage.replace.conversion import Conversion as Conversion
+from preimage.replace.conversion import conversion as conversion
 from preimage.replace.corrector import Corrector as Corrector
 from preimage.replace.fit import fit_replacements as fit_replacements
 from preimage.replace.frozen import fingerprint as fingerprint

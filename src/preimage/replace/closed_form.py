@@ -7,6 +7,12 @@ from torch import Tensor, nn
 
 from preimage.inverse.calibrate import Decoder, DecoderFit
 
+REGRESSORS = 400
+"""Most numbers of y that one estimate looks at."""
+
+ROWS = 20_000
+"""About as many positions are used as this, spread over the samples."""
+
 
 @torch.no_grad()
 def closed_form(y: Tensor, x: Tensor, groups: Tensor, batch: int = 64) -> nn.Module:
@@ -21,14 +27,19 @@ def closed_form(y: Tensor, x: Tensor, groups: Tensor, batch: int = 64) -> nn.Mod
     Returns:
         A module from y to x.
 
+    Cost: O(REGRESSORS^2) a position, and O(REGRESSORS^3) to solve.
+
     Example:
         >>> y = torch.randn(60, 3)
         >>> module = closed_form(y, 2 * y + 1, torch.arange(60))
         >>> torch.allclose(module(y), 2 * y + 1, atol=1e-2)
         True
     """
-    fit = DecoderFit(x.shape[1:], y.shape[1:], targets=256)
-    for rows in torch.arange(len(x)).split(batch):
-        fit.update(x[rows], y[rows], groups[rows])
+    rows = max(1, ROWS // len(x))
+    fit = DecoderFit(
+        x.shape[1:], y.shape[1:], local=REGRESSORS, total_regressors=REGRESSORS, targets=256, rows=rows
+    )
+    for some in torch.arange(len(x)).split(batch):
+        fit.update(x[some], y[some], groups[some])
     decoder: Decoder = fit.solve()
     return decoder

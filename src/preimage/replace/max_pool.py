@@ -18,7 +18,7 @@ class MaxPoolReplacement(PoolReplacement):
 
     ``inverse`` takes the place where the maximum stands most often, channel by channel, and at the others
     the least-squares line :math:`c_p + d_p y`, capped at y. ``sample`` draws the place from the frequencies
-    and the others from a normal law around that line, capped at y. ``inverse_at`` takes the places as side
+    and the others from a normal law around that line, mirrored at y. ``inverse_at`` takes the places as side
     information. All three pool to y. Before :meth:`fit`, y is fanned out.
 
     Reference: Nielsen, Jaini, Hoogeboom, Winther, Welling (2020), SurVAE flows, https://arxiv.org/abs/2007.02731
@@ -76,7 +76,8 @@ class MaxPoolReplacement(PoolReplacement):
         noise = torch.randn(
             len(rows), *self.spread.shape, generator=generator, dtype=rows.dtype, device=rows.device
         )
-        return _placed(rows, self._others(rows) + self.spread.to(rows) * noise, place)
+        below = (rows[:, :, None] - self._others(rows) - self.spread.to(rows) * noise).abs()
+        return _placed(rows, rows[:, :, None] - below, place)
 
     def places(self, x: Tensor) -> Tensor:
         """Side information: the place of the maximum in every window of x, ``(N, C, *blocks)``."""
