@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from preimage.errors import NonFiniteError, NotInvertibleError
-from preimage.layers import AffineMap, ComposedMap, RationalQuadraticMap, WhiteningNorm
+from preimage.layers import (
+    AdaptiveWhitening,
+    AffineMap,
+    ComposedMap,
+    FrozenLinear,
+    RationalQuadraticMap,
+    WhiteningNorm,
+)
 from preimage.layers.norm.whitening_norm import best_share, shrunk
 
 
@@ -89,6 +96,18 @@ def test_many_rows_are_hardly_shrunk():
     x = mixed(4000, 4)
     halves = [torch.corrcoef(half.mT) for half in (x[::2], x[1::2])]
     assert best_share(*halves) < 3e-3
+
+
+@pytest.mark.parametrize("layer", [WhiteningNorm(3), AdaptiveWhitening(3)])
+def test_frozen_it_is_the_same_map(layer):
+    layer = layer.double()
+    layer(mixed(300, 3))
+    layer.eval()
+    x = mixed(5, 3) - 2
+    frozen = FrozenLinear(layer)
+    for got, want in zip(frozen.forward_and_log_det(x), layer.forward_and_log_det(x), strict=True):
+        torch.testing.assert_close(got, want)
+    torch.testing.assert_close(frozen.inverse(frozen(x)), x)
 
 
 def test_not_finite_data_are_refused():

@@ -72,6 +72,10 @@ class FeatureLinear(Bijection, abc.ABC):
         """W as a matrix ``(C, C)``."""
         return as_matrix(self.multiply, self.features, self._like()).mT
 
+    def offset(self) -> Tensor | None:
+        """What zeros are mapped to ``(C,)``; None for zeros."""
+        return self.bias
+
     def condition(self) -> Tensor:
         """The condition number of W, a scalar; O(C^3)."""
         return condition_number(self.matrix)

@@ -48,8 +48,9 @@ class FrozenLinear(FeatureLinear):
         inverse = torch.linalg.solve(matrix.double(), identity)
         self.register_buffer("inverse_weight", inverse.to(matrix.dtype))
         self.register_buffer("log_scale", layer.log_abs_det().clone())
-        if layer.bias is not None:
-            self.bias = nn.Parameter(layer.bias.detach().clone(), requires_grad=False)
+        offset = layer.offset()
+        if offset is not None:
+            self.bias = nn.Parameter(offset.detach().clone(), requires_grad=False)
 
     def multiply(self, rows: Tensor) -> Tensor:
         """One product."""

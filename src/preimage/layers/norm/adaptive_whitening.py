@@ -110,6 +110,10 @@ class AdaptiveWhitening(FeatureLinear):
         """log abs det K."""
         return torch.linalg.slogdet(self.whitener).logabsdet
 
+    def offset(self) -> Tensor:
+        """Minus the image of the centre."""
+        return -(self.whitener @ self.centre)
+
     def statistics(self) -> tuple[Tensor, Tensor]:
         """Mean ``(C,)`` and covariance C ``(C, C)`` of all remembered rows; NaN where there are none."""
         share = self.rows / self.rows.sum()

@@ -103,6 +103,11 @@ class WhiteningNorm(FeatureLinear):
         """Of both."""
         return self.linear.log_abs_det() + self.whitener.diagonal().log().sum()
 
+    def offset(self) -> Tensor:
+        """The shift less the image of the centre."""
+        shift = torch.zeros_like(self.centre) if self.bias is None else self.bias
+        return shift - (self.matrix.double() @ self.centre.double()).to(shift.dtype)
+
     @torch.no_grad()
     def initialise(self, x: Tensor) -> None:
         """Set centre and whitener by a batch, whether or not they were set before.
