@@ -78,7 +78,7 @@ def glow(shape: Shape, transforms: int, width: int) -> nn.Module:
 
 
 FAMILIES = {
-    "NSF, autoregressive": Family(autoregressive_splines, (3, 5), flattened=(1, 2)),
+    "NSF, autoregressive": Family(autoregressive_splines, (2, 3, 5), flattened=(1, 2)),
     "NSF, coupling": Family(coupling_splines, (5,), flattened=(2,)),
     "MAF": Family(masked_affine, (3, 5), flattened=(3, 5)),
     "Glow": Family(glow, (4,), rank=3),
