@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor, nn
 
+from preimage import checks
 from preimage.bijection import Chain
 from preimage.flows.bases import ConditionalLocationScale
 from preimage.flows.flow import Flow
@@ -102,8 +103,11 @@ class FlowVAE(nn.Module):
 
         Returns:
             :math:`\log p(x \mid z_k)` and :math:`\log q(z_k \mid x) - \log p(z_k)`, each ``(K, N)``.
+
+        Raises:
+            ShapeError: the encoder gives what the posterior does not take.
         """
-        z, log_q = self.posterior.rsample_and_log_prob(particles, self.encoder(x))  # (K, N, D), (K, N)
+        z, log_q = self.posterior.rsample_and_log_prob(particles, self._encoded(x))  # (K, N, D), (K, N)
         flat = z.flatten(0, 1)
         log_p = self.prior.log_prob(flat).view_as(log_q)
         repeated = x.expand(particles, *x.shape).flatten(0, 1)
@@ -153,7 +157,7 @@ class FlowVAE(nn.Module):
     @torch.no_grad()
     def encode(self, x: Tensor, draws: int = 1, *, generator: torch.Generator | None = None) -> Tensor:
         """Latents that fit the data, ``(draws, N, D)``."""
-        return self.posterior.sample(draws, self.encoder(x), generator=generator)
+        return self.posterior.sample(draws, self._encoded(x), generator=generator)
 
     def decode(self, z: Tensor) -> Tensor:
         """What is expected of x for latents ``(N, D)``, ``(N, *event)``."""
@@ -169,3 +173,9 @@ class FlowVAE(nn.Module):
     def latent_divergence(self, x: Tensor, draws: int = 1) -> Tensor:
         r"""Estimates of :math:`\mathrm{KL}(q(z \mid x) \| p(z))` of every row in nats ``(N,)``."""
         return self(x, draws)[1].mean(0)
+
+    def _encoded(self, x: Tensor) -> Tensor:
+        h = cast(Tensor, self.encoder(x))
+        wanted = self.posterior.bijection.context_domain or self.posterior.base.context_domain
+        checks.check_context("FlowVAE: the encoder", h, wanted, len(x))
+        return h
