@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from preimage.checks import reference_tensor
@@ -38,8 +39,13 @@ def direct_class_log_prob(classifier: GenerativeClassifier, x: Any) -> Tensor:
 
 def _lifted(flow: Flow, x: Any) -> tuple[Any, Tensor | float]:
     if flow.surjection is not None:
-        return flow.surjection.forward_and_log_weight(x)
-    if not isinstance(x, Tensor) or x.is_floating_point():
-        return x, 0.0
+        lifted, weight = flow.surjection.forward_and_log_weight(x)
+        return _like_flow(flow, lifted), weight
+    return (x if not isinstance(x, Tensor) or x.is_floating_point() else _like_flow(flow, x)), 0.0
+
+
+def _like_flow(flow: Flow, x: Any) -> Any:
+    """In the dtype of the weights: whole numbers say nothing about the precision that is wanted."""
     reference = reference_tensor(flow)
-    return x.float() if reference is None else x.to(reference.dtype), 0.0
+    dtype = torch.get_default_dtype() if reference is None else reference.dtype
+    return x.to(dtype) if isinstance(x, Tensor) else x

@@ -79,16 +79,46 @@ def smallest_move(
             break
         wanted = margin - lead + (gradient @ move[:, :, None])[:, :, 0]
         move = nearest_point(gradient, wanted)
+    move = _towards_centre(classifier, start, move, z, labels, margin)
     return decoded(classifier, z, move.to(flattened(z).dtype), labels, on_error)
+
+
+@torch.no_grad()
+def _towards_centre(
+    classifier: GenerativeClassifier, start: Tensor, move: Tensor, z: Any, labels: Tensor, margin: float
+) -> Tensor:
+    """Where linear steps did not end beyond a curved boundary: as far towards the centre as needed."""
+    short = _smallest_lead(classifier, start + move, z, labels) < margin - 1e-9
+    if not bool(short.any()):
+        return move
+    whole = flattened(classifier.base.class_centres()).double()[labels] - start
+    low, high = torch.zeros_like(start[:, :1]), torch.ones_like(start[:, :1])  # shares of the way
+    for _ in range(50):
+        middle = (low + high) / 2
+        there = _smallest_lead(classifier, start + torch.lerp(move, whole, middle), z, labels) >= margin
+        low, high = torch.where(there[:, None], low, middle), torch.where(there[:, None], middle, high)
+    return torch.where(short[:, None], torch.lerp(move, whole, high), move)
+
+
+def _smallest_lead(classifier: GenerativeClassifier, flat: Tensor, z: Any, labels: Tensor) -> Tensor:
+    """How far the class is ahead of the next one ``(N,)``, in nats."""
+    logits = _logits(classifier, flat, z)
+    own = labels[:, None]
+    others = logits.scatter(1, own, -torch.inf)
+    return logits.gather(1, own)[:, 0] - others.amax(dim=1)
+
+
+def _logits(classifier: GenerativeClassifier, flat: Tensor, z: Any) -> Tensor:
+    """From latents side by side, in float64 ``(N, K)``."""
+    table = classifier.base.class_log_prob(like(flat.to(classifier.log_prior.dtype), z)).double()
+    return table / classifier.temperature.detach().double() + classifier.log_prior.double()
 
 
 def _leads(classifier: GenerativeClassifier, flat: Tensor, z: Any, labels: Tensor) -> tuple[Tensor, Tensor]:
     """How far the logit of the class is ahead of every other, and its gradients, in float64."""
     flat = flat.detach().requires_grad_()
-    dtype = classifier.log_prior.dtype
     with torch.enable_grad():
-        table = classifier.base.class_log_prob(like(flat.to(dtype), z)).double()
-        logits = table / classifier.temperature.detach().double() + classifier.log_prior.double()
+        logits = _logits(classifier, flat, z)
         lead = logits.gather(1, labels[:, None]) - logits
         rows = [torch.autograd.grad(column.sum(), flat, retain_graph=True)[0] for column in lead.unbind(1)]
     return lead.detach(), torch.stack(rows, dim=1)
