@@ -12,6 +12,7 @@ from preimage.errors import NotConvergedError, ShapeError
 from preimage.palindromes import (
     GramMonitor,
     HiddenConsistency,
+    LeakyRange,
     Orthonormal,
     Palindrome,
     PseudoInverse,
@@ -96,6 +97,12 @@ def test_hidden_states_are_those_of_nested_networks():
 
 
 @pytest.mark.shows("1-8")
+def test_states_before_the_first_weight_are_inputs():
+    network = palindrome(nn.Sequential(LeakyRange(), nn.Dropout(0.3), encoder(10, 6, 4)), torch.zeros(1, 10))
+    assert network.hidden_names() == ["2: Linear", "3: BijectionMirror"]
+    assert len(network.hidden(torch.rand(3, 10))) == 2
+
+
 def test_monitors_listen_to_training():
     x = curved_data()
     network = palindrome(nn.Sequential(nn.Dropout(0.3), encoder(16, 8, 3)), x[:1], Untied())

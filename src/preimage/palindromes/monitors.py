@@ -73,7 +73,7 @@ class HiddenConsistency(Monitor):
 
     def measure(self) -> dict[str, Tensor]:
         """Both halves side by side."""
-        names = self.palindrome.names()[:-1]
+        names = self.palindrome.hidden_names()
         pairs = self.palindrome.hidden(self.x)
         return {name: (a - b).abs().mean() for name, (a, b) in zip(names, pairs, strict=True)}
 

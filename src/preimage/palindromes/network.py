@@ -73,13 +73,16 @@ class Palindrome(nn.Module):
         return [layer for layer in self.layers if isinstance(layer, Mirror)]
 
     def hidden(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """The state behind every layer, in the first half and in the second, the code left out.
+        """The hidden states in the first half and in the second, from the first layer with parameters on.
+
+        What stands before that layer is an input, and the code is left out.
 
         Args:
             x: inputs ``(N, *event)``.
 
         Returns:
-            One pair ``(A, A_bar)`` for each layer but the last; equal where the network is a palindrome.
+            One pair ``(A, A_bar)`` for each name in :meth:`hidden_names`; equal where the network is a
+            palindrome.
         """
         first = [x]
         for layer in self.mirrors():
@@ -87,7 +90,17 @@ class Palindrome(nn.Module):
         second = [first[-1]]
         for layer in reversed(self.mirrors()[1:]):
             second.append(layer.mirror(second[-1]))
-        return list(zip(first[1:-1], reversed(second[1:]), strict=True))
+        pairs = list(zip(first[1:-1], reversed(second[1:]), strict=True))
+        return pairs[self._inputs() :]
+
+    def hidden_names(self) -> list[str]:
+        """Names of the layers behind which the states of :meth:`hidden` stand."""
+        return self.names()[self._inputs() : -1]
+
+    def _inputs(self) -> int:
+        """How many layers stand before the first one with parameters."""
+        learnt = (i for i, layer in enumerate(self.mirrors()) if next(layer.parameters(), None) is not None)
+        return next(learnt, 0)
 
     def grams(self) -> Iterator[tuple[str, Tensor]]:
         """Name and product of both weights for every layer that has a weight, see :meth:`Mirror.gram`."""

@@ -51,7 +51,7 @@ def fit_replacements(
     3. *End to end*: all corrections together, for the input and for features that come out the same:
        :math:`|\hat x - x|^2 / |x - \bar x|^2 + w |f(\hat x) - y|^2 / |y|^2`.
 
-    After 2 and 3 a step keeps what it was where that was better on a validation share of the training data.
+    After 2 and 3 everything stays as it was where that was better on a validation share of the training data.
 
     Reference: Dosovitskiy, Brox (2016), Inverting visual representations with convolutional networks,
     https://arxiv.org/abs/1506.02753 (training against the features' inputs); the closed form: Kay (1993),
@@ -138,7 +138,12 @@ class _Fitting:
         """Closed forms, then every stage by itself, then all together."""
         chain = self._closed()
         before = self._errors(chain)
+        start = {name: value.clone() for name, value in chain.state_dict().items()}
+        aim = self.validation[self.names[0]], self.validation[self.names[-1]]
+        closed = error_of(chain, *aim)
         self._each_stage(chain)
+        if error_of(chain, *aim) > closed:  # better steps need not make a better chain
+            chain.load_state_dict(start)
         middle = self._errors(chain)
         self._all_stages(chain)
         after = self._errors(chain)
