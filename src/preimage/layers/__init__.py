@@ -222,6 +222,7 @@ from preimage.layers.stochastic.stochastic_chain import StochasticChain as Stoch
 from preimage.layers.structure.concatenate import Concatenate as Concatenate
 from preimage.layers.structure.conjugate import Conjugate as Conjugate
 from preimage.layers.structure.factor_out import factor_out as factor_out
+from preimage.layers.structure.grow_chain import grow_chain as grow_chain
 from preimage.layers.structure.mean_pool import MeanPool as MeanPool
 from preimage.layers.structure.parallel import Parallel as Parallel
 from preimage.layers.structure.recording import Recording as Recording
