@@ -13,7 +13,7 @@ from torch import nn
 
 from flow_peers.contender import Family, LogProb, Shape
 
-TAILS = {"num_bins": 8, "tails": "linear", "tail_bound": 5.0}
+TAILS = {"tails": "linear", "tail_bound": 5.0}
 
 
 def _flow(layers: list[nn.Module], shape: Shape) -> nn.Module:
@@ -25,13 +25,13 @@ def _mixed(features: int) -> list[nn.Module]:
     return [maps.RandomPermutation(features), maps.LULinear(features, identity_init=True)]
 
 
-def autoregressive_splines(shape: Shape, transforms: int, width: int) -> nn.Module:
+def autoregressive_splines(shape: Shape, transforms: int, width: int, bins: int = 8) -> nn.Module:
     layers: list[nn.Module] = []
     for _ in range(transforms):
         layers += _mixed(shape[0])
         layers.append(
             maps.MaskedPiecewiseRationalQuadraticAutoregressiveTransform(
-                shape[0], width, num_blocks=2, use_residual_blocks=True, **TAILS
+                shape[0], width, num_blocks=2, use_residual_blocks=True, num_bins=bins, **TAILS
             )
         )
     return _flow(layers, shape)
@@ -43,7 +43,7 @@ def coupling_splines(shape: Shape, transforms: int, width: int) -> nn.Module:
         mask = (torch.arange(shape[0]) + number) % 2
         net = partial(ResidualNet, hidden_features=width, num_blocks=2)
         layers += _mixed(shape[0])
-        layers.append(maps.PiecewiseRationalQuadraticCouplingTransform(mask, net, **TAILS))
+        layers.append(maps.PiecewiseRationalQuadraticCouplingTransform(mask, net, num_bins=8, **TAILS))
     return _flow(layers, shape)
 
 
@@ -80,7 +80,8 @@ def glow(shape: Shape, transforms: int, width: int) -> nn.Module:
 
 
 FAMILIES = {
-    "RQ-NSF (AR)": Family(autoregressive_splines, (2, 3, 5), flattened=(1, 2)),
+    "RQ-NSF (AR)": Family(autoregressive_splines, (3, 5), flattened=(1, 2)),
+    "RQ-NSF (AR), 16 bins": Family(partial(autoregressive_splines, bins=16), (2,)),
     "RQ-NSF (C)": Family(coupling_splines, (5,), flattened=(2,)),
     "MAF": Family(masked_affine, (3, 5), flattened=(3, 5)),
     "Glow": Family(glow, (4,), rank=3),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import normflows
 from normflows import flows
 from torch import Tensor, nn
@@ -21,11 +23,11 @@ def _flow(layers: list[nn.Module], features: int) -> nn.Module:
     return LogProb(normflows.NormalizingFlow(base, layers))
 
 
-def autoregressive_splines(shape: Shape, transforms: int, width: int) -> nn.Module:
+def autoregressive_splines(shape: Shape, transforms: int, width: int, bins: int = 8) -> nn.Module:
     layers: list[nn.Module] = []
     for _ in range(transforms):
         layers += [
-            flows.AutoregressiveRationalQuadraticSpline(shape[0], 2, width, num_bins=8, tail_bound=5.0),
+            flows.AutoregressiveRationalQuadraticSpline(shape[0], 2, width, num_bins=bins, tail_bound=5.0),
             flows.LULinearPermute(shape[0]),
         ]
     return _flow(layers, shape[0])
@@ -78,7 +80,8 @@ def glow(shape: Shape, transforms: int, width: int) -> nn.Module:
 
 
 FAMILIES = {
-    "NSF, autoregressive": Family(autoregressive_splines, (2, 3, 5), flattened=(1, 2)),
+    "NSF, autoregressive": Family(autoregressive_splines, (3, 5), flattened=(1, 2)),
+    "NSF, autoregressive, 16 bins": Family(partial(autoregressive_splines, bins=16), (2,)),
     "NSF, coupling": Family(coupling_splines, (5,), flattened=(2,)),
     "MAF": Family(masked_affine, (3, 5), flattened=(3, 5)),
     "Glow": Family(glow, (4,), rank=3),

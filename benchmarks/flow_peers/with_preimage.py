@@ -8,9 +8,9 @@ from flow_peers.contender import Builder, Family, Shape
 from preimage import flows
 
 
-def _vector(name: str) -> Builder:
+def _vector(name: str, **more: int) -> Builder:
     def build(shape: Shape, transforms: int, width: int) -> nn.Module:
-        return flows.PRESETS[name](shape[0], transforms=transforms, hidden_features=(width, width))
+        return flows.PRESETS[name](shape[0], transforms=transforms, hidden_features=(width, width), **more)
 
     return build
 
@@ -20,7 +20,8 @@ def _glow(shape: Shape, transforms: int, width: int) -> nn.Module:
 
 
 FAMILIES = {
-    "nsf": Family(_vector("nsf"), (2, 3, 5), flattened=(1, 2)),
+    "nsf": Family(_vector("nsf"), (3, 5), flattened=(1, 2)),
+    "nsf, 16 bins": Family(_vector("nsf", bins=16), (2,)),
     "nsf_coupling": Family(_vector("nsf_coupling"), (5,), flattened=(2,)),
     "maf": Family(_vector("maf"), (3, 5), flattened=(3, 5)),
     "glow": Family(_glow, (4,), rank=3),

@@ -21,7 +21,7 @@ def _vectors(kind: type[Any]) -> Builder:
 
 FAMILIES = {
     "MaskedAutoregressiveRQNSF": Family(
-        _vectors(architectures.MaskedAutoregressiveRQNSF), (2, 3, 5), flattened=(1, 2)
+        _vectors(architectures.MaskedAutoregressiveRQNSF), (3, 5), flattened=(1, 2)
     ),
     "CouplingRQNSF": Family(_vectors(architectures.CouplingRQNSF), (5,), flattened=(2,)),
     "MAF": Family(_vectors(architectures.MAF), (3, 5), flattened=(3, 5)),

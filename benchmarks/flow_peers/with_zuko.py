@@ -29,7 +29,8 @@ def _flow(kind: type[nn.Module], **more: Any) -> Builder:
 
 
 FAMILIES = {
-    "NSF": Family(_flow(zuko.flows.NSF), (2, 3, 5), flattened=(1, 2)),
+    "NSF": Family(_flow(zuko.flows.NSF), (3, 5), flattened=(1, 2)),
+    "NSF, 16 bins": Family(_flow(zuko.flows.NSF, bins=16), (2,)),
     "NSF, coupling": Family(_flow(zuko.flows.NSF, passes=2), (5,), flattened=(2,)),
     "MAF": Family(_flow(zuko.flows.MAF), (3, 5), flattened=(3, 5)),
 }

@@ -62,7 +62,7 @@ def nsf(
     check_sizes("nsf", features=features, context=context, transforms=transforms)
     layers: list[Bijection] = [start(features)]
     for number in range(transforms):
-        spline = ComposedMap(AffineMap(), RationalQuadraticMap(bins, bound))
+        spline = _scaled_spline(bins, bound)
         layers += [
             ActNorm(features),
             Autoregressive(*masked(features, number, spline, hidden_features, context)),
@@ -112,7 +112,12 @@ def nsf_coupling(
     check_sizes("nsf_coupling", context=context, transforms=transforms)
     layers: list[Bijection] = [start(features)]
     for number in range(transforms):
-        spline = ComposedMap(AffineMap(), RationalQuadraticMap(bins, bound))
+        spline = _scaled_spline(bins, bound)
         coupling = vector_coupling(features, number, spline, list(hidden_features), context)
         layers += [ActNorm(features), rotation(features), coupling]
     return Flow(chained(layers, memory), Normal(features))
+
+
+def _scaled_spline(bins: int, bound: float) -> ComposedMap:
+    """Scale, shift and spline; more bins may be steeper, for they are there for jumps of the density."""
+    return ComposedMap(AffineMap(), RationalQuadraticMap(bins, bound, steepness=4.0 * bins))
