@@ -1,0 +1,149 @@
+"""Tables of EEG-InvNet and EEG-CosNet on synthetic EEG."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from results_text import read, section, table
+
+COMMAND = "python benchmarks/eeg_networks.py"
+GOALS = {"temporal slowing": "T3, T4", "occipital alpha": "O1, O2", "frontal offset": "FP1, FP2"}
+
+
+def sections() -> list[str]:
+    """The sections of this topic, where their files exist."""
+    made = [networks(), prototypes(), distilled(), electrodes(), low_frequencies()]
+    return [text for text in made if text]
+
+
+def _share(found: dict[str, Any]) -> str:
+    return f"{found['value']:.1%} ({found['low']:.1%} to {found['high']:.1%})"
+
+
+def networks() -> str:
+    """Accuracy against the optimum, and what the inverse is worth after training."""
+    runs = {name: read(f"eeg_networks_{name}") for name in ("discriminative", "generative")}
+    found = {name: run for name, run in runs.items() if run}
+    if not found:
+        return ""
+    rows = [
+        [
+            f"{name} training",
+            _share(run["accuracy"]),
+            f"{run['bayes_accuracy']:.1%}",
+            f"{run['agreement_with_bayes']:.1%}",
+            f"{run['bits_per_dim']:.3f}",
+            f"{run['inverse_error']:.1e}",
+            f"{run['seconds']:.0f} s",
+        ]
+        for name, run in found.items()
+    ]
+    one = next(iter(found.values()))
+    head = ["EEG-InvNet", "accuracy (95 %)", "optimum", "agrees with it", "bits/dim", "inverse error", "CPU"]
+    return section(
+        "EEG-InvNet on synthetic EEG (4-7, 4-8, 4-9, 4-10)",
+        f"{COMMAND} discriminative generative",
+        f"21 electrodes, 128 samples, four planted features; a smaller network than the published one"
+        f" ({one['parameters']:,} parameters), started from data and trained for five epochs. The optimum is the"
+        f" exact Bayes classifier on the same {one['accuracy']['trials']:,} windows. The inverse error is the largest"
+        " difference in float32 on 500 windows, data of standard deviation 1; the goal is 1e-4.",
+        table(head, rows),
+    )
+
+
+def prototypes() -> str:
+    """Class means, inverted, against what was planted."""
+    runs = {name: read(f"eeg_networks_{name}") for name in ("discriminative", "generative")}
+    rows = [
+        [
+            name,
+            f["feature"],
+            f"{f['correlation']:.3f}",
+            ", ".join(sorted(f["found"])),
+            "yes" if f["localised"] else "no",
+        ]
+        for name, run in runs.items()
+        if run
+        for f in run["features"]
+    ]
+    if not rows:
+        return ""
+    errors = ", ".join(f"{run['prototype_error']:.1e}" for run in runs.values() if run)
+    return section(
+        "Class prototypes on synthetic EEG (4-11)",
+        f"{COMMAND} discriminative generative",
+        "Difference of the inverted class means, in the band of each feature: correlation with the planted wave at all"
+        " electrodes (goal .9), and the electrodes at which it is largest. Re-encoded, the prototypes differ from"
+        f" the class means by at most {errors} (goal 1e-4).",
+        table(["training", "planted feature", "correlation", "electrodes found", "as planted"], rows),
+    )
+
+
+def distilled() -> str:
+    """EEG-CosNet against its teacher."""
+    run = read("eeg_networks_cosnet")
+    if not run:
+        return ""
+    rows = [
+        [
+            p["feature"],
+            p["filters"],
+            f"{p['hertz']:.1f} Hz" if "hertz" in p else "",
+            f"{p.get('pattern', 0):.3f}",
+        ]
+        for p in run["patterns"]
+    ]
+    return section(
+        "EEG-CosNet, distilled from the EEG-InvNet above (4-13, 4-14)",
+        f"{COMMAND} cosnet",
+        f"Agreement with the EEG-InvNet on new windows: {_share(run['agreement'])} (goal 90 %); accuracy"
+        f" {_share(run['accuracy'])}; {run['parameters']:,} parameters, {run['seconds']:.0f} s of one core. It sees"
+        " neither the sign of the frontal offset nor amplitudes. For every feature: the filters whose waveform peaks"
+        " within 2 Hz, and the share of the covariance pattern of the one with the most evidence that the planted"
+        " sources explain.",
+        table(["planted feature", "filters in its band", "peak of the best", "pattern"], rows),
+    )
+
+
+def electrodes() -> str:
+    """Prototypes of single electrodes."""
+    run = read("eeg_networks_channels")
+    if not run:
+        return ""
+    rows = [
+        [
+            name,
+            f"{run['gain'][0][k]:.2f} / {run['gain'][1][k]:.2f}",
+            f"{run['correlation'][k]:.2f}",
+            " / ".join("clear" if row[k] else "no clear prototype" for row in run["clear"]),
+        ]
+        for k, name in enumerate(run["electrodes"])
+    ]
+    return section(
+        "Prototypes of single electrodes on synthetic EEG (4-12)",
+        f"{COMMAND} channels",
+        f"Nats of evidence gained for class 0 / class 1 against real values put into other windows, over"
+        f" {run['score_rows']} windows; correlation of the difference of both prototypes with the planted one. No"
+        " feature was planted at PZ.",
+        table(["electrode", "gain", "correlation", "flag"], rows),
+    )
+
+
+def low_frequencies() -> str:
+    """The three classifiers below 0.5 Hz."""
+    run = read("eeg_networks_low")
+    if not run:
+        return ""
+    rows = [
+        [m["model"], _share(m["accuracy"]), f"{m['parameters']:,}", f"{m['seconds']:.0f} s"]
+        for m in run["models"]
+    ]
+    components = ", ".join(f"{share:.0%}" for share in run["components"])
+    return section(
+        "Below 0.5 Hz, synthetic EEG (4-15)",
+        f"{COMMAND} low",
+        f"Only the offset is planted there. The optimal classifier of the 63 numbers that are left reaches"
+        f" {run['optimal']:.1%}. EEG-CosNet takes absolute cosines, so an offset up and one down look the same to it."
+        f" Components of the Fourier mixture speak for class 1 with {components}.",
+        table(["model", "accuracy (95 %)", "parameters", "CPU"], rows),
+    )
