@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
-from preimage.capture.graph import Graph
-from preimage.capture.interpret import evaluate, samples_of
-from preimage.capture.taps import TapLike, resolve_tap
-from preimage.certificate import Certificate, OnError, enforce, with_message
-from preimage.errors import NotInvertibleError, ShapeError
-from preimage.inverse.calibrate import Decoder, refine
-from preimage.inverse.checks import check_values
-from preimage.inverse.context import RuleContext
-from preimage.inverse.execute import Outcome, execute
 from preimage.inverse.ledger import Ledger
 from preimage.inverse.ledger_rows import ledger
-from preimage.inverse.packing import Packing, any_batch, sample_rows, stacked
-from preimage.inverse.plan import Plan, plan
+from preimage.inverse.on_demand import OnDemand
 from preimage.inverse.report import Report
-from preimage.inverse.residual import certify
 from preimage.inverse.round_trips import round_trips
-from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
-from preimage.inverse.solvers.watch import Progress, Watch
-from preimage.inverse.values import Values, bare, several
+from preimage.inverse.values import Values
 
 if TYPE_CHECKING:
     from preimage.inverse.side_information import WithSideInformation
 
 
-class Inverse(nn.Module):
+class Inverse(OnDemand):
     """A network run backwards. Made by ``preimage.invert``; parameters are shared with the network.
 
     Args:
@@ -44,205 +27,6 @@ class Inverse(nn.Module):
             constant.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        taps: Mapping[str, str],
-        decoders: Mapping[str, Decoder] | None = None,
-        example: tuple[Tensor, ...] = (),
-    ) -> None:
-        super().__init__()
-        self.graph = graph
-        self.network = graph.module
-        self.context = RuleContext(graph)
-        self._taps = dict(taps)
-        self._plans: dict[tuple[str, ...], Plan] = {}
-        self._decoders = dict(decoders or {})
-        self._example = tuple(value.detach().clone() for value in example)
-
-    @property
-    def taps(self) -> tuple[str, ...]:
-        """Labels of the values from which an inversion usually starts, shallow to deep."""
-        return tuple(self._taps)
-
-    @property
-    def is_calibrated(self) -> bool:
-        """Whether pictures or other data were given."""
-        return bool(self._decoders)
-
-    def node(self, tap: str | TapLike | None) -> str:
-        """Name of the value that a tap means: a label, a value of the graph or a module path."""
-        if tap is None:
-            if len(self.graph.outputs) != 1:
-                raise NotInvertibleError(
-                    f"the network has {len(self.graph.outputs)} outputs; name one as tap="
-                )
-            return self.graph.outputs[0]
-        return self._taps[tap] if isinstance(tap, str) and tap in self._taps else resolve_tap(self.graph, tap)
-
-    def plan(self, tap: str | TapLike | None = None) -> Plan:
-        """The steps from a tap back to the input, as data."""
-        known = self.graph.outputs if tap is None else (self.node(tap),)
-        if known not in self._plans:
-            self._plans[known] = plan(self.graph, known)
-        return self._plans[known]
-
-    def features(self, x: Values, taps: Iterable[str] | None = None) -> dict[str, Tensor]:
-        """Forward values at the taps, by label.
-
-        Args:
-            x: the network's input, ``(N, *event)``.
-            taps: labels; all by default.
-        """
-        labels = tuple(self._taps if taps is None else taps)
-        names = {label: self.node(label) for label in labels}
-        inputs = self._inputs(x)
-        check_values(self.graph, self.network, inputs)
-        with torch.no_grad():
-            values = evaluate(self.graph, inputs, dict.fromkeys(names.values()))
-        return {label: values[name] for label, name in names.items()}
-
-    def forward(self, y: Values, tap: str | TapLike | None = None, on_error: OnError | None = None) -> Values:
-        """The best one-shot answer for x with f(x) = y.
-
-        From a tap that was calibrated, the calibrated decoder answers, unless every step of the data-free
-        chain is exact. Use ``data_free``, ``calibrated`` or ``solve`` to choose, and to get the certificate.
-
-        Args:
-            y: values at the tap, ``(N, *event)``; a tuple for a network with several outputs.
-            tap: label, value or module path; the network's output by default.
-            on_error: what to do with samples whose residual is large: ``"raise"``, ``"warn"`` or ``"nan"``;
-                None returns the answer as it is.
-
-        Returns:
-            x, ``(N, *event)``; a tuple for a network with several inputs.
-        """
-        label = self._label(tap)
-        lossy = not self.plan(tap).guarantee.keeps_everything
-        if isinstance(y, Tensor) and label in self._decoders and lossy:
-            x, certificate = self.calibrated(y, tap)
-        else:
-            x, certificate = self.data_free(y, tap)
-        if on_error is None or isinstance(x, tuple):
-            return x
-        return enforce(x, certificate, on_error, f"tap {tap!r}")
-
-    def data_free(self, y: Values, tap: str | TapLike | None = None) -> tuple[Values, Certificate]:
-        """Run the plan: exact where the mathematics allows, least squares elsewhere; no data is used.
-
-        Returns:
-            x and the certificate: its residual is |f(x) - y| / |y| from one forward pass.
-        """
-        if self.plan(tap).is_joint:
-            self._refuse_whole(tap)
-            zeros = tuple(torch.zeros_like(x) for x in self._like(y))
-            return self.solve(y, tap, start=zeros)
-        outcome = self.run_plan(y, tap)
-        x = tuple(outcome.values[name] for name in self.graph.inputs)
-        found = bare(x)
-        return found, self._certify(found, y, tap, outcome.certificate)
-
-    def _refuse_whole(self, tap: str | TapLike | None) -> None:
-        if self.graph.whole:
-            raise NotInvertibleError(
-                f"from {tap or 'the output'} no step leads back to {sorted(self.graph.whole)}, which hold"
-                " whole numbers, and those cannot be searched for: start from the value behind an embedding,"
-                " or invert the part of the network after them"
-            )
-
-    def run_plan(self, y: Values, tap: str | TapLike | None = None) -> Outcome:
-        """The data-free chain with everything it found on the way, for those who want to look inside."""
-        known = self._known(y, tap)
-        check_values(self.graph, self.network, known)
-        with torch.set_grad_enabled(any(value.requires_grad for value in known.values())):
-            return execute(self.graph, self.plan(tap), known, self.context)
-
-    def calibrated(self, y: Tensor, tap: str | TapLike | None = None) -> tuple[Tensor, Certificate]:
-        """The calibrated decoder's answer: the best linear estimate given the calibration data.
-
-        Raises:
-            NotInvertibleError: when the inverse was not calibrated for this tap.
-        """
-        label = self._label(tap)
-        if label not in self._decoders:
-            raise NotInvertibleError(
-                f"no decoder for tap {tap!r}; calibrated taps: {list(self._decoders)}. Give pi.invert(...,"
-                " calibration=pictures), with this tap among taps="
-            )
-        check_values(self.graph, self.network, self._known(y, tap))
-        with torch.no_grad():
-            x = self._decoders[label](sample_rows(self.graph, self.node(tap), y))
-        return x, self._certify(x, y, tap, None)
-
-    def solve(
-        self,
-        y: Values,
-        tap: str | TapLike | None = None,
-        *,
-        tol: float = 1e-5,
-        start: Values | None = None,
-        max_products: int = 200,
-        progress: Progress | None = None,
-    ) -> tuple[Values, Certificate]:
-        """Refine until f(x) = y: damped Gauss-Newton steps that change only what f sees.
-
-        With calibration data the steps are the most probable ones given how the decoder errs; without, the
-        shortest ones.
-
-        Args:
-            y: values at the tap, ``(N, *event)``; a tuple for a network with several outputs.
-            tap: label, value or module path; the network's output by default.
-            tol: relative residual |f(x) - y| / |y| that counts as solved.
-            start: first guess; by default the calibrated answer where there is one, else the data-free one.
-            max_products: Jacobian products to spend on any sample, each about one forward pass.
-            progress: called after each step with its number and the relative residuals ``(N,)``; when it
-                returns True the solve stops. ``preimage.ProgressBar()`` draws a bar.
-
-        Returns:
-            x and the certificate: converged or not for each sample, and the products used as ``iterations``.
-            A solve that is stopped, by ``progress`` or by the interrupt key, returns its best answer so far,
-            and the certificate's message says so.
-
-        Example:
-            >>> import torch, preimage as pi
-            >>> _ = torch.manual_seed(0)
-            >>> net = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.GELU(), torch.nn.Linear(3, 2))
-            >>> inverse = pi.invert(net.double(), torch.zeros(1, 3).double())
-            >>> x, certificate = inverse.solve(net(torch.ones(1, 3).double()).detach(), tol=1e-9)
-            >>> certificate.ok
-            True
-        """
-        if self.graph.whole:
-            return self.data_free(y, tap)  # between whole numbers there is nothing to refine
-        known = self._known(y, tap)
-        check_values(self.graph, self.network, known)
-        label = self._label(tap)
-        first = self._first_guess(y, tap, label) if start is None else start
-        decoder = self._decoders.get(label)
-        watch = Watch(progress)
-        effort = Effort(tolerance=tol, max_products=max_products, watch=watch)
-        packing = Packing(self.graph)
-
-        def outputs(x: Tensor) -> Tensor:
-            return stacked(self.graph, evaluate(self.graph, packing.unpack(x), known))
-
-        forward = any_batch(self.graph, outputs)
-        wanted, guess = stacked(self.graph, known).detach(), packing.pack(first)
-        if decoder is None:
-            x, certificate = gauss_newton(forward, wanted, guess, effort=effort)
-        else:
-            x, certificate = refine(forward, wanted, decoder, start=guess, effort=effort)
-        found = bare(tuple(packing.unpack(x).values()))
-        if watch.ended:
-            stopped = with_message(certificate, watch.ended)
-            return found, self._certify(found, y, tap, stopped, tolerance=tol)
-        return found, certificate
-
-    def _first_guess(self, y: Values, tap: str | TapLike | None, label: str) -> Values:
-        if label in self._decoders and isinstance(y, Tensor):
-            return self.calibrated(y, tap)[0]
-        return self.data_free(y, tap)[0]
-
     @property
     def ledger(self) -> Ledger:
         """The table of dimensions, rank and guarantee of every region; nothing is inverted for it."""
@@ -252,44 +36,6 @@ class Inverse(nn.Module):
     def report(self) -> Report:
         """The ledger, and on first use both round trips from the network's output on the example."""
         return Report(self.ledger, lambda: round_trips(self, self._example))
-
-    def _label(self, tap: str | TapLike | None) -> str:
-        if isinstance(tap, str) and tap in self._taps:
-            return tap
-        if tap is None and len(self.graph.outputs) != 1:
-            return ""
-        name = self.node(tap)
-        return next((label for label, value in self._taps.items() if value == name), name)
-
-    def _like(self, y: Values) -> tuple[Tensor, ...]:
-        """Empty inputs of the batch size, dtype and device of y."""
-        first = several(y)[0]
-        rows = samples_of(self.graph, dict.fromkeys(self.graph.outputs, first))
-        return tuple(first.new_empty(rows, *shape) for shape in self.graph.input_shapes)
-
-    def _inputs(self, x: Values) -> dict[str, Tensor]:
-        values = several(x)
-        if len(values) != len(self.graph.inputs):
-            raise ShapeError(f"got {len(values)} inputs; the network takes {len(self.graph.inputs)}")
-        return dict(zip(self.graph.inputs, values, strict=True))
-
-    def _known(self, y: Values, tap: str | TapLike | None) -> dict[str, Tensor]:
-        values = several(y)
-        names = self.graph.outputs if tap is None else (self.node(tap),)
-        if len(values) != len(names):
-            raise ShapeError(f"got {len(values)} tensors for the {len(names)} values {list(names)}")
-        return dict(zip(names, values, strict=True))
-
-    def _certify(
-        self,
-        x: Values,
-        y: Values,
-        tap: str | TapLike | None,
-        steps: Certificate | None,
-        tolerance: float = 1e-3,
-    ) -> Certificate:
-        """Evidence of one answer: the residual from one forward pass, joined with that of the steps."""
-        return certify(self.graph, self._inputs(x), self._known(y, tap), steps, tolerance)
 
     def with_side_information(self, x: Values) -> WithSideInformation:
         """An inverse for outputs of this x alone, which keeps the places of its maxima in every max pooling.
@@ -305,11 +51,6 @@ class Inverse(nn.Module):
         from preimage.inverse.side_information import WithSideInformation  # it makes inverses itself
 
         return WithSideInformation(self, x)
-
-    @property
-    def decoders(self) -> dict[str, Decoder]:
-        """The calibrated decoders by label; empty for a data-free inverse."""
-        return dict(self._decoders)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write plan and calibration to a folder, see :func:`preimage.inverse.files.save`."""

@@ -30,6 +30,7 @@ class Jacobian:
 
     def __init__(self, f: Callable[[Tensor], Tensor], x: Tensor) -> None:
         self._f, self._twice = f, True
+        self.shape = x.shape
         with torch.enable_grad():
             self._x = x.detach().requires_grad_()
             self._value = f(self._x)

@@ -1,0 +1,104 @@
+"""From any start to f(x) = y: one attempt after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import final
+
+import torch
+from torch import Tensor
+
+from preimage.certificate import Certificate, relative_residual
+from preimage.inverse.solvers.allowed import Allowed, Everywhere
+from preimage.inverse.solvers.dual_newton import dual_newton
+from preimage.inverse.solvers.effort import Effort
+from preimage.inverse.solvers.gauss_newton import gauss_newton
+from preimage.inverse.solvers.linearisation import FEW
+from preimage.inverse.solvers.metric import Metric
+
+Found = tuple[Tensor, Certificate]
+
+STARTS = ((1.0, 0.1), (1.0, 0.5), (1.0, 2.0), (0.0, 1.0), (0.0, 4.0))
+"""Where unsolved samples are started again: a part of the start, and noise relative to the start's size."""
+
+STATIONS = (0.25, 0.5, 0.75, 1.0)
+"""Where the last attempt stops on the straight way from f(start) to y."""
+
+
+@final
+@dataclass(frozen=True)
+class Reach:
+    """Solves f(x) = y near a start.
+
+    Args:
+        f: a differentiable map ``(N, *in) -> (N, *out)`` that treats rows independently.
+        effort: tolerance and limits of each attempt.
+        metric: what changes of x are likely; the identity when None.
+        allowed: the set that x must not leave.
+    """
+
+    f: Callable[[Tensor], Tensor]
+    effort: Effort
+    metric: Metric | None = None
+    allowed: Allowed = field(default_factory=Everywhere)
+
+    def once(self, y: Tensor, start: Tensor) -> Found:
+        """Gauss-Newton steps by the method that the number of outputs asks for."""
+        if prod(y.shape[1:]) > FEW and isinstance(self.allowed, Everywhere):
+            return gauss_newton(self.f, y, start, effort=self.effort, metric=self.metric)
+        return dual_newton(self.f, y, start, effort=self.effort, metric=self.metric, allowed=self.allowed)
+
+    def persistently(self, y: Tensor, start: Tensor) -> Found:
+        """Once; for samples that are not solved again from the start with noise; at last by continuation.
+
+        Behind a dead rectifier f has no gradient, and another start is the only way out. Continuation
+        follows the solution while the wanted value moves from f(start) to y on a straight way.
+        """
+        found = self.once(y, start)
+        for seed, (part, spread) in enumerate(STARTS):
+            found = self._again(found, y, _noisy(start, part, spread, seed), Reach.once)
+        return self._again(found, y, _noisy(start, *STARTS[0], seed=0), Reach._continued)
+
+    def _again(
+        self, found: Found, y: Tensor, start: Tensor, method: Callable[[Reach, Tensor, Tensor], Found]
+    ) -> Found:
+        """Try unsolved samples from another start, and keep the better answer of each."""
+        certificate = found[1]
+        rows = (~certificate.converged).nonzero()[:, 0]
+        ended = self.effort.watch is not None and bool(self.effort.watch.ended)
+        if ended or not len(rows):
+            return found
+        trial, evidence = method(replace(self, allowed=self.allowed.of(rows)), y[rows], start[rows])
+        better = evidence.residual < certificate.residual[rows].nan_to_num(torch.inf)
+        return _merged(found, rows, better, (trial, evidence))
+
+    def _continued(self, y: Tensor, x: Tensor) -> Found:
+        with torch.no_grad():
+            first = self.f(x)
+        found = x, Certificate(relative_residual(first, y), y.new_zeros(len(y)) > 0)
+        for part in STATIONS:
+            found = self.once(first + part * (y - first), found[0])
+        return found
+
+
+def _merged(found: Found, rows: Tensor, better: Tensor, later: Found) -> Found:
+    """The better of two answers for each of some rows; iterations add up."""
+    x, certificate = found
+    trial, evidence = later
+    kept = rows[better]
+    x, used = x.index_copy(0, kept, trial[better]), certificate.iterations.clone()
+    used[rows] += evidence.iterations
+    residual = certificate.residual.index_copy(0, kept, evidence.residual[better])
+    converged = certificate.converged.index_copy(0, kept, evidence.converged[better])
+    message = "" if bool(converged.all()) else evidence.message
+    return x, Certificate(residual, converged, iterations=used, message=message)
+
+
+def _noisy(start: Tensor, part: float, spread: float, seed: int) -> Tensor:
+    """Part of the start with noise of a generator of its own, the same at every call."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(start.shape, generator=generator, dtype=torch.float64).to(start)
+    size = start.flatten(1).square().mean(1).sqrt().clamp_min(0.1)
+    return part * start + spread * size.view(-1, *[1] * (start.dim() - 1)) * noise
