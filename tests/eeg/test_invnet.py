@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from preimage.classify import ClassAndBitsLoss, DensityLoss
+from preimage.classify import ClassAndBitsLoss, DensityLoss, load_classifier, save_classifier
 from preimage.eeg import (
     AdditiveBlock,
     AffineBlock,
@@ -160,6 +160,16 @@ def test_settings_of_a_network_can_be_saved_and_loaded():
     second.load_state_dict(first.state_dict())
     x = torch.randn(3, 2, 16)
     assert torch.equal(first.eval().class_log_prob(x), second.eval().class_log_prob(x))
+
+
+@pytest.mark.parametrize("make", EVERY)
+def test_a_saved_classifier_comes_back(make, tmp_path):
+    model = moved(make(2, 16, classes=("healthy", "other"), **SMALL)).eval()
+    again = load_classifier(save_classifier(model, tmp_path / "model"))
+    x = torch.randn(3, 2, 16)
+    assert torch.equal(again.class_log_prob(x), model.class_log_prob(x))
+    assert again.class_names == ("healthy", "other")
+    assert again.temperature.item() == model.temperature.item()
 
 
 @pytest.mark.parametrize("make", [EEGInvNet, AffineEEGInvNet, GlowEEGInvNet])

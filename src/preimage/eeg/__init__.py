@@ -14,6 +14,9 @@ from preimage.eeg.invnet_blocks import AffineBlock as AffineBlock
 from preimage.eeg.invnet_blocks import BlockSettings as BlockSettings
 from preimage.eeg.invnet_blocks import ConvolutionConditioner as ConvolutionConditioner
 from preimage.eeg.invnet_blocks import InvNetBlock as InvNetBlock
+from preimage.eeg.invnet_flows import affine_invnet_flow as affine_invnet_flow
+from preimage.eeg.invnet_flows import glow_invnet_flow as glow_invnet_flow
+from preimage.eeg.invnet_flows import invnet_flow as invnet_flow
 from preimage.eeg.invnet_stages import down_and_up as down_and_up
 from preimage.eeg.invnet_stages import downwards as downwards
 from preimage.eeg.layout import STANDARD_CHANNELS as STANDARD_CHANNELS
@@ -32,6 +35,15 @@ from preimage.eeg.patterns import CosNetPatterns as CosNetPatterns
 from preimage.eeg.patterns import cosnet_patterns as cosnet_patterns
 from preimage.eeg.patterns import covariance_patterns as covariance_patterns
 from preimage.eeg.patterns import haufe_patterns as haufe_patterns
+from preimage.eeg.plots import band_maps as band_maps
+from preimage.eeg.plots import plot_architecture as plot_architecture
+from preimage.eeg.plots import plot_class_evidence as plot_class_evidence
+from preimage.eeg.plots import plot_cosnet_filters as plot_cosnet_filters
+from preimage.eeg.plots import plot_cosnet_steps as plot_cosnet_steps
+from preimage.eeg.plots import plot_electrode_prototypes as plot_electrode_prototypes
+from preimage.eeg.plots import plot_fourier_mixture as plot_fourier_mixture
+from preimage.eeg.plots import plot_waveforms as plot_waveforms
+from preimage.eeg.plots import scalp_maps as scalp_maps
 from preimage.eeg.readers import blink as blink
 from preimage.eeg.readers import finger_movements as finger_movements
 from preimage.eeg.readers import from_mne as from_mne

@@ -6,15 +6,10 @@ import abc
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from preimage.bijection import Bijection
 from preimage.classify import ClassAndBitsLoss, ClassifierLoss, GenerativeClassifier
-from preimage.eeg.invnet_blocks import AdditiveBlock, AffineBlock, BlockSettings, InvNetBlock
-from preimage.eeg.invnet_stages import Block, down_and_up, downwards
+from preimage.eeg.invnet_flows import affine_invnet_flow, glow_invnet_flow, invnet_flow
 from preimage.eeg.recipe_noise import NoisyLoss
-from preimage.flows import Flow, UnitClassConditionalNormal
+from preimage.flows import Flow
 
 
 class InvNet(GenerativeClassifier, abc.ABC):
@@ -60,21 +55,25 @@ class InvNet(GenerativeClassifier, abc.ABC):
         temperature: float = 200.0,
         loss: ClassifierLoss | None = None,
     ) -> None:
-        settings = BlockSettings(hidden_channels, kernel_size, dropout)
-        bijection = self.arranged(settings, channels, times, stages, blocks)
         count = classes if isinstance(classes, int) else len(classes)
-        flow = Flow(
-            bijection, UnitClassConditionalNormal(*latent_shape(bijection, channels, times), classes=count)
-        )
+        flow = self.built(channels, times, count, stages, blocks, hidden_channels, kernel_size, dropout)
         loss = NoisyLoss(ClassAndBitsLoss(factor=1.0), deviation=0.005) if loss is None else loss
         super().__init__(flow, classes, priors=priors, temperature=temperature, loss=loss)
         self.channels, self.times = channels, times
 
+    @staticmethod
     @abc.abstractmethod
-    def arranged(
-        self, settings: BlockSettings, channels: int, times: int, stages: int, blocks: int
-    ) -> Bijection:
-        """The invertible network from ``(N, channels, times)`` to latents."""
+    def built(
+        channels: int,
+        times: int,
+        classes: int,
+        stages: int,
+        blocks: int,
+        hidden_channels: int,
+        kernel_size: int,
+        dropout: float,
+    ) -> Flow:
+        """The invertible network from ``(N, channels, times)`` with its class-conditional base."""
 
 
 class EEGInvNet(InvNet):
@@ -115,11 +114,7 @@ class EEGInvNet(InvNet):
         (torch.Size([5, 2]), True)
     """
 
-    def arranged(
-        self, settings: BlockSettings, channels: int, times: int, stages: int, blocks: int
-    ) -> Bijection:
-        """Stages that go down and up again, of additive blocks."""
-        return down_and_up(_maker(AdditiveBlock, settings), channels, times, stages, blocks)
+    built = staticmethod(invnet_flow)
 
 
 class AffineEEGInvNet(InvNet):
@@ -149,11 +144,7 @@ class AffineEEGInvNet(InvNet):
         torch.Size([2, 3, 17])
     """
 
-    def arranged(
-        self, settings: BlockSettings, channels: int, times: int, stages: int, blocks: int
-    ) -> Bijection:
-        """Stages that go down and up again, of affine blocks."""
-        return down_and_up(_maker(AffineBlock, settings), channels, times, stages, blocks)
+    built = staticmethod(affine_invnet_flow)
 
 
 class GlowEEGInvNet(InvNet):
@@ -180,19 +171,4 @@ class GlowEEGInvNet(InvNet):
         torch.Size([2, 24, 2])
     """
 
-    def arranged(
-        self, settings: BlockSettings, channels: int, times: int, stages: int, blocks: int
-    ) -> Bijection:
-        """Stages that go down, of additive blocks."""
-        return downwards(_maker(AdditiveBlock, settings), channels, times, stages, blocks)
-
-
-def _maker(block: type[InvNetBlock], settings: BlockSettings) -> Block:
-    return lambda channels: block(channels, settings)
-
-
-@torch.no_grad()
-def latent_shape(bijection: Bijection, channels: int, times: int) -> tuple[int, ...]:
-    """The shape of one latent, from a run on zeros."""
-    z: Tensor = bijection(torch.zeros(1, channels, times))
-    return tuple(z.shape[1:])
+    built = staticmethod(glow_invnet_flow)
