@@ -19,11 +19,11 @@ from preimage.storage import read_directory, write_directory
 from preimage.training.parameter_groups import ParameterGroup
 
 SIZES = {
-    "fashion-mnist": {"steps": (1, 2), "hidden_channels": (24, 32), "readout_channels": 64},
-    "mnist-5k": {"steps": (2, 2), "hidden_channels": (24, 32), "readout_channels": 48},
+    "fashion-mnist": {"steps": (1, 2), "hidden_channels": (24, 48), "readout_channels": 64},
+    "mnist-5k": {"steps": (1, 2), "hidden_channels": (24, 32), "readout_channels": 48},
 }
 SETTINGS = {
-    "fashion-mnist": {"epochs": 9, "batch_size": 128},
+    "fashion-mnist": {"epochs": 12, "batch_size": 128},
     "mnist-5k": {"epochs": 24, "batch_size": 64},
 }
 

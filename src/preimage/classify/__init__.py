@@ -17,6 +17,7 @@ from preimage.classify.counterfactuals import smallest_move as smallest_move
 from preimage.classify.evidence import Evidence as Evidence
 from preimage.classify.files import load_classifier as load_classifier
 from preimage.classify.files import save_classifier as save_classifier
+from preimage.classify.information import class_information as class_information
 from preimage.classify.losses import ClassAndBitsLoss as ClassAndBitsLoss
 from preimage.classify.losses import ClassAndDensityLoss as ClassAndDensityLoss
 from preimage.classify.losses import ClassifierLoss as ClassifierLoss

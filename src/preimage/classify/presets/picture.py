@@ -22,29 +22,30 @@ EDGE = 0.02  # how far beyond black and white the logit reaches
 def picture_class_flow(
     event_shape: Sequence[int],
     classes: int,
-    steps: Sequence[int] = (1, 2),
-    hidden_channels: Sequence[int] = (24, 32),
+    steps: Sequence[int] = (2, 2),
+    hidden_channels: Sequence[int] = (24, 48),
+    readouts: int = 2,
     readout_channels: int = 64,
     readout_blocks: int = 1,
     grey_levels: int = 256,
 ) -> Flow:
     r"""A multi-scale flow for pictures or signals of known range, all of whose latents follow their class.
 
-    Every level halves the size by a Haar wavelet and runs a few couplings; then the wavelets are undone down
-    to the first. At the end a deeper network reads three quarters of the channels and moves the rest: there
-    most of what tells the classes apart is found.
+    Every level halves the size by a Haar wavelet and runs a few couplings with small networks. At the end a
+    few couplings with deeper networks read out what tells the classes apart.
 
     Reference: Ardizzone, Kruse, Lüth, Bracher, Rother, Köthe (2020), Conditional invertible neural networks
     for diverse image-to-image translation, section 3.2, https://arxiv.org/abs/2105.02104, for the Haar levels
 
     Args:
         event_shape: shape of a picture ``(C, H, W)`` or signal ``(C, T)``; the sizes of space are multiples
-            of two to the power of the number of levels, and of 4.
+            of two to the power of the number of levels.
         classes: number of classes K.
         steps: number of couplings at every level.
         hidden_channels: width of their networks at every level.
-        readout_channels: width of the last network.
-        readout_blocks: its residual blocks.
+        readouts: number of couplings with deeper networks at the end.
+        readout_channels: width of these networks.
+        readout_blocks: their residual blocks.
         grey_levels: number of levels of data that are whole numbers, 256 for bytes; 0 for data that lie
             between 0 and 1.
 
@@ -63,10 +64,10 @@ def picture_class_flow(
     """
     shape = tuple(event_shape)
     levels, dims = len(steps), len(shape) - 1
-    if dims not in (1, 2, 3) or any(size % 2 ** max(2, levels) for size in shape[1:]):
+    if dims not in (1, 2, 3) or any(size % 2**levels for size in shape[1:]):
         raise ValueError(
             f"picture_class_flow: event_shape is {shape} with {levels} levels, wanted (C, T) or (C, H, W)"
-            f" whose sizes of space are multiples of {2 ** max(2, levels)}; pad the data, or take fewer"
+            f" whose sizes of space are multiples of {2**levels}; pad the data, or take fewer"
             " levels"
         )
     layers: list[Bijection] = [RangeCompression(-EDGE, 1 + EDGE).inv]
@@ -74,12 +75,12 @@ def picture_class_flow(
     for count, width in zip(steps, hidden_channels, strict=True):
         channels *= 2**dims
         layers += [Haar(dims), *_steps(channels, dims, count, width)]
-    layers += [Haar(dims).inv for _ in range(levels - 1)]
-    channels = shape[0] * 2**dims
-    kept = max(1, 3 * channels // 4)
-    net = ResidualConvNet(kept, 2 * (channels - kept), readout_channels, readout_blocks, dims)
-    layers += _step(torch.arange(channels) < kept, net, bound=1.0)
-    base = UnitClassConditionalNormal(channels, *[size // 2 for size in shape[1:]], classes=classes)
+    for number in range(readouts):
+        stays = torch.arange(channels) % 2 != number % 2
+        moving = int((~stays).sum())
+        net = ResidualConvNet(channels - moving, 2 * moving, readout_channels, readout_blocks, dims)
+        layers += _step(stays, net, bound=1.0)
+    base = UnitClassConditionalNormal(channels, *[size // 2**levels for size in shape[1:]], classes=classes)
     return Flow(Chain(*layers), base, surjection=ClampedDequantisation(grey_levels) if grey_levels else None)
 
 

@@ -1,4 +1,4 @@
-"""Flows for users of scikit-learn."""
+"""A flow as a density estimator of scikit-learn."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from preimage.errors import MissingExtraError
+from preimage.estimators.scikit import (
+    BaseEstimator,
+    DensityMixin,
+    check_is_fitted,
+    check_random_state,
+    validate_data,
+)
 from preimage.flows import PRESETS, Flow
-
-try:
-    from sklearn.base import BaseEstimator, DensityMixin
-    from sklearn.utils import check_random_state
-    from sklearn.utils.validation import check_is_fitted, validate_data
-except ImportError as error:
-    raise MissingExtraError(
-        "preimage.estimators needs scikit-learn; pip install 'preimage[sklearn]'"
-    ) from error
 
 
 class FlowDensity(DensityMixin, BaseEstimator):
