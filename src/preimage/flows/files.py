@@ -16,6 +16,8 @@ from preimage.flows.recipe import PRESETS, Recipe
 from preimage.storage import DEFAULT_LIMITS, Limits, read_directory, write_directory
 
 KIND, VERSION = "flow", 1
+BROKEN = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError, MemoryError)
+"""What a function may raise that is called with arguments from a file."""
 
 
 def save(flow: Flow, path: str | Path) -> Path:
@@ -77,13 +79,19 @@ def load(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Flow:
     floating = [tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()]
     flow.to(floating[0] if floating else torch.get_default_dtype())
     flow.load_state_dict(tensors)
-    flow.history.extend(record for record in config.get("history", []) if isinstance(record, dict))
+    flow.history.extend(records_of(config))
     return flow.eval()
+
+
+def records_of(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """The records of training in the settings of a file; nothing where they are something else."""
+    history = config.get("history")
+    return [record for record in history if isinstance(record, dict)] if isinstance(history, list) else []
 
 
 def _recipe(path: str | Path, config: dict[str, Any]) -> Recipe:
     name, arguments = config.get("preset"), config.get("arguments")
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise ModelFileError(f"{path}: preset is {name!r}, wanted one of {', '.join(sorted(PRESETS))}")
     known = inspect.signature(PRESETS[name]).parameters
     if not isinstance(arguments, dict) or not set(arguments) <= set(known):
@@ -96,7 +104,7 @@ def _recipe(path: str | Path, config: dict[str, Any]) -> Recipe:
 def _built(path: str | Path, recipe: Recipe) -> Flow:
     try:
         return PRESETS[recipe.preset](**recipe.arguments)
-    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+    except BROKEN as error:
         raise ModelFileError(
             f"{path}: {recipe.preset} cannot be built from the arguments {recipe.arguments}: {error}"
         ) from error

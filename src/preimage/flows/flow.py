@@ -241,6 +241,12 @@ class Flow(nn.Module):
         """The flow as a ``torch.distributions.Distribution``; batch shape ``(B,)`` with a context."""
         return FlowDistribution(self, context)
 
+    def push_to_hub(self, repository: str, **options: Any) -> str:
+        """Upload the flow to the Hugging Face Hub, see :func:`preimage.flows.push_to_hub`."""
+        from preimage.flows.hub import push_to_hub
+
+        return push_to_hub(self, repository, **options)
+
     def _losses(self, flow: nn.Module, batch: Batch) -> Tensor:
         """Minus the log-density ``(B,)``; whole numbers are taken for real ones where nothing dequantises."""
         x, *context = batch

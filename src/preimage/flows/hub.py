@@ -124,7 +124,7 @@ def push_to_hub(
             api.upload_file(
                 path_or_fileobj=text.encode(), path_in_repo=CARD, commit_message="Model card", **upload
             )
-        except (OSError, ValueError) as error:
+        except Exception as error:  # whatever the network, or the Hub, leads its package to
             raise OutputError(f"push_to_hub: {repository}: {_said(error)}") from error
     return str(address)
 
@@ -158,9 +158,9 @@ def _downloaded(
             token=token,
             library_name="preimage",
         )
-    except (OSError, ValueError) as error:
-        if isinstance(error, ModelFileError):
-            raise
+    except ModelFileError:
+        raise
+    except Exception as error:  # whatever the network, or the Hub, leads its package to
         raise ModelFileError(f"{repository}: cannot be downloaded: {_said(error)}") from error
     return Path(folder)
 

@@ -169,14 +169,18 @@ class Array(ArrayLike):
                 " whose default learns which are missing"
             )
         names = [name for name in frame.columns if name not in context]
-        told = torch.from_numpy(frame[list(context)].to_numpy(dtype=np.float64)) if context else None
-        return cls(torch.from_numpy(frame[names].to_numpy(dtype=np.float64)), told, names, context)
+        told = _tensor(frame[list(context)]) if context else None
+        return cls(_tensor(frame[names]), told, names, context)
 
     def presets(self) -> Mapping[str, Callable[..., nn.Module]]:
         """Those for vectors, or those for signals and pictures."""
         return _presets(
             "features" if len(self.event_shape) == 1 else "event_shape", len(self.event_shape) == 1
         )
+
+
+def _tensor(frame: Any) -> Tensor:
+    return torch.from_numpy(np.array(frame.to_numpy(dtype=np.float64)))
 
 
 def _presets(parameter: str, vectors: bool) -> dict[str, Callable[..., nn.Module]]:

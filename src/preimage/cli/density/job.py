@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from preimage import __version__, flows
-from preimage.cli.density.material import Material, settings_of
+from preimage.cli.density.frame import Frame
+from preimage.cli.density.material import Material, check_preset, settings_of
 from preimage.cli.density.opened import NOTE
 from preimage.cli.density.reading import Choice, read
 from preimage.errors import DataFileError, OutputError
@@ -80,6 +81,8 @@ def carry_out(order: Order) -> dict[str, Any]:
     """
     check_new(order.out)
     settings = settings_of(**order.settings)
+    if order.preset is not None:
+        check_preset(order.preset, [Frame.preset, *flows.PRESETS])
     if order.report:
         new_figure(1, 1)  # an absent matplotlib is found out before the training, not after it
     material = read(order.data, _choice(order))
@@ -109,7 +112,7 @@ def check_new(out: Path) -> None:
 
 def _choice(order: Order) -> Choice:
     """A preset other than that of tables wants numbers."""
-    return replace(order.choice, numbers=order.preset not in (None, "table"))
+    return replace(order.choice, numbers=order.preset not in (None, Frame.preset))
 
 
 def _split(material: Material, order: Order) -> Split:

@@ -76,16 +76,25 @@ class Material(abc.ABC):
         """
         name = self.preset if preset is None else preset
         known = self.presets()
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise PreimageError(
-                f"--preset {name}: no preset of this name for {self.kind}.{hint} There are {', '.join(known)}"
-            )
+        check_preset(name, list(known), f" for {self.kind}")
         own = self.arguments(name)
-        given = _options(name, options, set(inspect.signature(known[name]).parameters) - BY_DATA)
+        given = _options(name, options, known[name])
         with refused(f"--preset {name}"):
             return known[name](**own | given)
+
+
+def check_preset(name: str, known: Sequence[str], where: str = "") -> None:
+    """Refuse a preset that is not known.
+
+    Raises:
+        PreimageError: it is not; the nearest name is suggested.
+    """
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise PreimageError(
+            f"--preset {name}: no preset of this name{where}.{hint} There are {', '.join(known)}"
+        )
 
 
 def settings_of(**chosen: Any) -> dict[str, Any]:
@@ -110,7 +119,9 @@ def refused(what: str) -> Iterator[None]:
         raise PreimageError(f"{what}: {error}") from error
 
 
-def _options(preset: str, options: Sequence[str], known: set[str]) -> dict[str, Any]:
+def _options(preset: str, options: Sequence[str], build: Callable[..., Any]) -> dict[str, Any]:
+    parameters = inspect.signature(build).parameters
+    known = set(parameters) - BY_DATA
     found: dict[str, Any] = {}
     for option in options:
         name, sign, value = option.partition("=")
@@ -118,7 +129,9 @@ def _options(preset: str, options: Sequence[str], known: set[str]) -> dict[str, 
             raise PreimageError(
                 f"--set {option}: wanted NAME=VALUE, where {preset} has {', '.join(sorted(known))}"
             )
-        found[name] = _value(value)
+        came = _value(value)
+        listed = isinstance(parameters[name].default, list | tuple) and not isinstance(came, list)
+        found[name] = [came] if listed else came
     return found
 
 

@@ -118,15 +118,21 @@ class OpenedFlow(Opened):
         """Arrays as they were trained on; pictures as PNG files or as an array of bytes."""
         with refused("sample"):
             model = self.model if temperature == 1 else self.model.tempered(temperature)
-            drawn = model.sample(count, self._context(context))
-        drawn = drawn if context is None else drawn.transpose(0, 1).flatten(0, 1)
+            given = self._context(context)
+            drawn = model.sample(count, given)  # (count, *event) or (count, B, *event)
+        drawn = drawn if given is None else drawn.transpose(0, 1).flatten(0, 1)
         values = drawn.numpy()
         if self._pictures():
             values = values.round().clip(0, 255).astype(np.uint8)
-        self._write(out, values)
+        self._write(out, values, {} if given is None else self._told(given.repeat_interleave(count, 0)))
         return len(values)
 
-    def _write(self, out: Path, values: np.ndarray) -> None:
+    def _told(self, given: torch.Tensor) -> dict[str, np.ndarray]:
+        """The columns of the context."""
+        names = self.note.get("context") or [f"c{number}" for number in range(given.shape[1])]
+        return dict(zip(names, given.double().numpy().T, strict=True))
+
+    def _write(self, out: Path, values: np.ndarray, told: dict[str, np.ndarray]) -> None:
         if out.suffix.lower() == ".npy":
             write_array(out, values)
         elif self._pictures():
@@ -134,7 +140,7 @@ class OpenedFlow(Opened):
         else:
             table = values.reshape(len(values), -1)
             names = self.note.get("names") or [f"x{number}" for number in range(table.shape[1])]
-            write_columns(out, dict(zip(names, table.T, strict=True)))
+            write_columns(out, told | dict(zip(names, table.T, strict=True)))
 
     def _context(self, path: Path | None) -> Any:
         wanted = self.model.bijection.context_domain or self.model.base.context_domain
@@ -159,6 +165,8 @@ def opened(folder: Path) -> Opened:
     Raises:
         ModelFileError: there is none, or it is broken.
     """
+    if not folder.is_dir():
+        raise ModelFileError(f"{folder}: no such folder; give the one that train wrote")
     model = flows.from_pretrained(folder)
     note = _note(folder / NOTE)
     if isinstance(model, TabularFlow):

@@ -129,7 +129,7 @@ def _held_out(flow: Any, subject: Subject) -> dict[str, Any]:
         "not_finite": len(log_prob) - len(finite),
         "likelihood": flow.likelihood,
     }
-    if isinstance(subject, Arrays):
+    if isinstance(subject, Arrays) and subject.x.dim() > 2:
         found["bits_per_dim"] = -found["mean_log_prob"] / (math.log(2) * len(subject.names))
     return found
 

@@ -51,7 +51,7 @@ def latent_figures(latents: np.ndarray, drawn: np.ndarray) -> dict[str, float]:
         The largest and the mean Kolmogorov distance over the dimensions, and what a distance would exceed
         by chance in one of 20 perfect dimensions.
     """
-    _check(latents, drawn)
+    latents, drawn = _checked(latents, drawn)
     distances = [kolmogorov_distance(a, b) for a, b in zip(latents.T, drawn.T, strict=True)]
     chance = 1.36 * np.sqrt(1 / len(latents) + 1 / len(drawn))
     return {
@@ -89,7 +89,7 @@ def latent_check(
         >>> len(latent_check(*z).axes)
         2
     """
-    _check(latents, drawn)
+    latents, drawn = _checked(latents, drawn)
     panels = 2 if energy is None else 3
     figure = new_figure(3.5 * panels, 3.4)
     axes: Any = figure.subplots(1, panels)
@@ -110,7 +110,7 @@ def _quantiles(axes: Axes, latents: np.ndarray, drawn: np.ndarray) -> None:
     shown = np.linspace(0, latents.shape[1] - 1, min(LINES, latents.shape[1])).astype(int)
     axes.plot(wanted[:, shown], came[:, shown], color=DATA, lw=0.8, alpha=max(0.12, 1 / len(shown)))
     axes.plot(wanted[:, worst], came[:, worst], color=SAMPLES, lw=1.4, label=f"worst: latent {worst}")
-    span = float(wanted.min()), float(wanted.max())
+    span = float(wanted.min()), max(float(wanted.max()), float(wanted.min()) + 1e-3)
     axes.plot(span, span, color=SOFT, lw=1, ls="--", zorder=0)
     # A latent far out would squeeze everything else into a corner.
     room = 0.6 * (span[1] - span[0])
@@ -121,7 +121,9 @@ def _quantiles(axes: Axes, latents: np.ndarray, drawn: np.ndarray) -> None:
 
 
 def _histograms(axes: Axes, came: np.ndarray, wanted: np.ndarray, title: str, label: str) -> None:
-    low, high = np.quantile(np.concatenate([came, wanted]), [0.001, 0.999])
+    came, wanted = came[np.isfinite(came)], wanted[np.isfinite(wanted)]
+    both = np.concatenate([came, wanted])
+    low, high = np.quantile(both, [0.001, 0.999]) if len(both) else (0.0, 1.0)
     bins = np.linspace(low, high if high > low else low + 1, 61)
     axes.hist(came, bins, density=True, color=DATA, alpha=0.4, label="encoded data")
     axes.hist(wanted, bins, density=True, color=SAMPLES, histtype="step", lw=1.4, label="draws of the base")
@@ -129,8 +131,13 @@ def _histograms(axes: Axes, came: np.ndarray, wanted: np.ndarray, title: str, la
     axes.spines["left"].set_visible(False)
 
 
-def _check(latents: np.ndarray, drawn: np.ndarray) -> None:
-    if latents.ndim != 2 or drawn.ndim != 2 or latents.shape[1] != drawn.shape[1] or not latents.size:
+def _checked(latents: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that are finite, if shapes fit."""
+    if latents.ndim != 2 or drawn.ndim != 2 or latents.shape[1] != drawn.shape[1]:
         raise ShapeError(
             f"latent_check: latents {latents.shape} and draws {drawn.shape}, wanted (N, D) and (M, D)"
         )
+    latents, drawn = (rows[np.isfinite(rows).all(axis=1)] for rows in (latents, drawn))
+    if not latents.size or not drawn.size:
+        raise ShapeError("latent_check: no row of the latents, or of the draws, is finite; wanted some")
+    return latents, drawn

@@ -84,8 +84,8 @@ class Arrays(Subject):
             raise ShapeError(f"report: got {len(names)} names for {numbers} numbers a row")
         self.x = as_like(x, next(flow.parameters()))
         if flow.surjection is None and not x.is_floating_point():
-            self.x = x.to(next(flow.parameters()).dtype)
-        self.context = context
+            self.x = self.x.to(next(flow.parameters()).dtype)
+        self.context = None if context is None else unpack(_like(part, flow) for part in as_tuple(context))
         self.names = list(names) or [f"x{number}" for number in range(numbers)]
 
     def _given(self, start: int, stop: int) -> Any:
@@ -126,6 +126,10 @@ class Arrays(Subject):
             return None
         given = self._given(0, rows)
         return given if self.flow.embedding is None else self.flow.embedding(given)
+
+
+def _like(part: Any, flow: Flow) -> Tensor:
+    return as_like(torch.as_tensor(part), next(flow.parameters()))
 
 
 @final

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from preimage.errors import ModelFileError
 from preimage.flows.budget import Budget
+from preimage.flows.files import BROKEN
 from preimage.flows.tables import category, kinds, missing
 from preimage.flows.tables.column import Column
 
@@ -19,7 +20,6 @@ KINDS: dict[str, type[Column]] = {
     kind.__name__: kind
     for kind in (kinds.Real, kinds.Positive, kinds.Bounded, kinds.Whole, category.Category, missing.Missing)
 }
-REFUSED = (KeyError, TypeError, ValueError, RuntimeError, AttributeError, MemoryError, RecursionError)
 
 
 def described(column: Column) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def rebuilt(
             flow = build(columns, context=context, **config["arguments"])
         flow.to(next(t.dtype for t in tensors.values() if t.is_floating_point()))
         flow.load_state_dict(tensors)
-    except (*REFUSED, StopIteration) as error:
+    except (*BROKEN, StopIteration) as error:
         raise ModelFileError(f"{path}: no table flow can be built from it: {error}") from error
     return flow
 

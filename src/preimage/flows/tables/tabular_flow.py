@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import ContextError, ShapeError
+from preimage.flows.files import records_of
 from preimage.flows.presets import nsf
 from preimage.flows.tables.column import Column
 from preimage.flows.tables.files import KIND, VERSION, described, rebuilt
@@ -227,6 +228,12 @@ class TabularFlow(nn.Module):
         }
         return write_directory(path, KIND, VERSION, self.state_dict(), config)
 
+    def push_to_hub(self, repository: str, **options: Any) -> str:
+        """Upload the flow to the Hugging Face Hub, see :func:`preimage.flows.push_to_hub`."""
+        from preimage.flows.hub import push_to_hub
+
+        return push_to_hub(self, repository, **options)
+
     @classmethod
     def load(cls, path: str | Path, limits: Limits = DEFAULT_LIMITS) -> TabularFlow:
         """Read a flow that :meth:`save` wrote, in evaluation mode.
@@ -236,7 +243,7 @@ class TabularFlow(nn.Module):
         """
         tensors, config = read_directory(path, KIND, VERSION, limits)
         flow = rebuilt(path, cls, config, tensors)
-        flow.history.extend(record for record in config.get("history", []) if isinstance(record, dict))
+        flow.history.extend(records_of(config))
         flow.pandas = bool(config.get("pandas"))
         return flow.eval()
 
