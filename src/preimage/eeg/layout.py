@@ -95,7 +95,39 @@ def knows(channel: str) -> bool:
     return True
 
 
+def grid_places(channels: Sequence[str]) -> list[tuple[int, int]]:
+    """Row and column of every electrode in the smallest table that keeps their order, for small plots.
+
+    Args:
+        channels: names of electrodes of the 10-10 system.
+
+    Returns:
+        One tuple a channel; rows from the front, columns from the left, both from 0. Two names of one
+        place share a cell.
+
+    Example:
+        >>> grid_places(["FP1", "F3", "FZ", "F4"])
+        [(0, 0), (1, 0), (1, 1), (1, 2)]
+    """
+    found = [_row_and_number(name) for name in channels]
+    rows = [row for row in _ROWS if row in {row for row, _ in found}]
+    sides = sorted({_column(row, number) for row, number in found})
+    return [(rows.index(row), sides.index(_column(row, number))) for row, number in found]
+
+
+def _column(row: str, number: int) -> int:
+    """How far to the right: odd numbers are left. FP1 and O1 stand in front of and behind F3 and P3."""
+    steps = (number + 1) // 2
+    if row in {"FP", "O"} and steps == 1:
+        steps = 2
+    return -steps if number % 2 else steps
+
+
 def _position(name: str) -> tuple[float, float, float]:
+    return _on_the_arc(*_row_and_number(name))
+
+
+def _row_and_number(name: str) -> tuple[str, int]:
     upper = name.strip().upper()
     upper = _EARS.get(upper, _OLD_NAMES.get(upper, upper))
     row = upper.rstrip("Z0123456789")
@@ -106,7 +138,7 @@ def _position(name: str) -> tuple[float, float, float]:
         raise ShapeError(
             f"electrode {name!r} is not one of the 10-10 system; wanted a name such as FP1, CZ, T3 or PO8"
         )
-    return _on_the_arc(row, number)
+    return row, number
 
 
 def _on_the_arc(row: str, number: int) -> tuple[float, float, float]:
