@@ -152,13 +152,14 @@ def densities(quick: bool) -> None:
 
 
 DEEP = {
-    "preimage": ("nice", "realnvp", "glow", "maf", "nsf", "nsf_coupling"),
-    "zuko": ("NSF", "NSF, coupling", "MAF"),
-    "nflows": ("RQ-NSF (AR)", "RQ-NSF (C)", "MAF"),
-    "normflows": ("NSF, autoregressive", "NSF, coupling", "MAF"),
+    "preimage": ("nice", "realnvp", "glow", "maf", "nsf_coupling", "nsf"),
+    "zuko": ("MAF", "NSF"),
+    "nflows": ("MAF", "RQ-NSF (AR)"),
+    "normflows": ("MAF", "NSF, autoregressive"),
     "freia": ("AllInOneBlock",),
-    "torchflows": ("MaskedAutoregressiveRQNSF", "CouplingRQNSF", "MAF"),
+    "torchflows": ("MAF", "MaskedAutoregressiveRQNSF"),
 }
+LOST = 20  # steps that are not finite after which the rest is counted as such
 DEPTH = 64
 
 
@@ -178,6 +179,8 @@ def losses(flow: nn.Module, steps: int) -> list[float]:
     optimiser = torch.optim.Adam(flow.parameters(), 1e-3)
     found: list[float] = []
     for _ in range(steps):
+        if len(found) >= LOST and not any(math.isfinite(value) for value in found[-LOST:]):
+            return found + [math.nan] * (steps - len(found))
         optimiser.zero_grad()
         batch = rows[torch.randint(len(rows), (64,), generator=generator)]
         try:
@@ -205,7 +208,7 @@ def deep(quick: bool) -> None:
             row = {"library": library, "family": family, "finite": len(finite), "first": first, "last": last}
             rows.append(row | {"parameters": parameters(flow)})
             print(rows[-1], flush=True)
-    write("flow_depth", {"steps": steps, "depth": DEPTH, "rows": rows}, quick)
+            write("flow_depth", {"steps": steps, "depth": DEPTH, "rows": rows}, quick)
 
 
 def write(name: str, content: dict[str, Any], quick: bool) -> None:
