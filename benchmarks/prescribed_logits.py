@@ -1,0 +1,112 @@
+"""Prescribed answers of EfficientNet-Lite0: which can be reached at all, which are, to what precision.
+
+    python benchmarks/prescribed_logits.py               # writes results/prescribed_logits.json
+    python benchmarks/prescribed_logits.py --targets 3   # a quick look
+
+1. *All 1000 logits.* They are W p + b with pooled features p >= 0, so whether any input at all can have given
+   logits is bounded by non-negative least squares: a positive distance is a proof that there is none.
+2. *Ten logits*, the others free: one-hot, random, or interpolated between those of two photographs.
+3. *Probabilities* of all classes: most on one, shared by two, or those of a photograph.
+
+Starts are smooth noise. A target counts as reached at a relative residual of 1e-5 in a new forward pass. The
+network at 128 pixels, since that is what many targets allow; `--size 224` is the size it was trained at.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import preimage as pi
+from preimage import zoo
+from preimage.inverse.preimages import Gaussian, Probabilities, SomeOutputs, Target
+
+RESULT = Path(__file__).parent / "results" / "prescribed_logits.json"
+GOAL = 1e-5
+
+
+def outputs_of_photographs(network: zoo.Network) -> Tensor:
+    pictures = torch.stack([network.preprocess(p.read()) for p in zoo.pictures("demo")])
+    return network.module(pictures)
+
+
+def attainable(network: zoo.Network, own: Tensor) -> dict:
+    """Relative distance of targets from ``{W p + b : p >= 0}``, with and without a free constant."""
+    from scipy.optimize import nnls
+
+    layer = network.module.get_submodule("_fc")
+    weight, bias = layer.weight.double(), layer.bias.double()
+    generator = torch.Generator().manual_seed(0)
+    targets = {
+        "one-hot": torch.eye(1000)[5].double(),
+        "random": own.std().double() * torch.randn(1000, generator=generator).double(),
+        "interpolated": (own[0] + own[1]).double() / 2,
+    }
+    ones, found = torch.ones(1000, 1).double(), {}
+    for name, y in targets.items():
+        cones = {"exactly": weight, "up to a constant": torch.cat([weight, ones, -ones], 1)}
+        found[name] = {
+            kind: nnls(cone.numpy(), (y - bias).numpy(), maxiter=20000)[1] / y.norm().item()
+            for kind, cone in cones.items()
+        }
+    return found
+
+
+def targets(own: Tensor, count: int) -> dict[str, list[Target]]:
+    """One target of a sample each, by kind."""
+    generator = torch.Generator().manual_seed(1)
+    kinds: dict[str, list[Target]] = {
+        name: [] for name in ("ten, one-hot", "ten, random", "ten, interpolated")
+    }
+    kinds |= {name: [] for name in ("probabilities, one class", "probabilities, two classes")}
+    for n in range(count):
+        chosen = torch.randperm(1000, generator=generator)[:10].tolist()
+        random = own.std() * torch.randn(1, 10, generator=generator)
+        first, second = own[n % len(own)], own[(n + 1) % len(own)]
+        share = torch.rand(1, generator=generator)
+        between = (share * first + (1 - share) * second)[chosen][None]
+        kinds["ten, one-hot"].append(SomeOutputs(chosen, torch.eye(10)[n % 10 : n % 10 + 1]))
+        kinds["ten, random"].append(SomeOutputs(chosen, random))
+        kinds["ten, interpolated"].append(SomeOutputs(chosen, between))
+        one = torch.full((1, 1000), 0.05 / 999)
+        one[0, chosen[0]] = 0.95
+        two = torch.full((1, 1000), 0.1 / 998)
+        two[0, chosen[:2]] = torch.tensor([0.6, 0.3])
+        kinds["probabilities, one class"].append(Probabilities(one))
+        kinds["probabilities, two classes"].append(Probabilities(two))
+    return kinds
+
+
+def measure(network: zoo.Network, inverse: pi.Inverse, target: Target, seed: int) -> dict:
+    prior = Gaussian.smooth(inverse.graph.input_shapes[0])
+    noise = torch.randn(1, *inverse.graph.input_shapes[0], generator=torch.Generator().manual_seed(seed))
+    begun = time.process_time()
+    x, _ = inverse.solve(target, start=0.5 * prior.metric.root(noise), tol=GOAL, max_products=200)
+    seconds = time.process_time() - begun
+    seen = target.see(network.module(x))
+    error = ((seen - target.wanted).norm() / target.wanted.norm()).item()
+    return {"residual": error, "cpu_seconds": seconds, "largest_pixel": x.abs().max().item()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--targets", type=int, default=10, help="of each kind")
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--result", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    network = zoo.load("efficientnet-lite0", size=arguments.size)
+    inverse, own = pi.invert(network.module, network.example), outputs_of_photographs(network)
+    found: dict = {"size": arguments.size, "goal": GOAL, "attainable": attainable(network, own), "kinds": {}}
+    for n in range(arguments.targets):
+        for kind, asked in targets(own, arguments.targets).items():
+            found["kinds"].setdefault(kind, []).append(measure(network, inverse, asked[n], n))
+            print(kind, found["kinds"][kind][-1], flush=True)
+        arguments.result.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
