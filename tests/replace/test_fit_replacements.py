@@ -149,6 +149,10 @@ def test_taps_and_starts_are_chosen():
     two = pi.invert(nn.Bilinear(2, 2, 2).eval(), (torch.zeros(1, 2), torch.zeros(1, 2))).graph
     with pytest.raises(NotInvertibleError, match="one input"):
         _cuts(two, None, None)
+    with pytest.raises(NotInvertibleError, match="2 inputs"):
+        conversion(pi.invert(nn.Bilinear(2, 2, 2).eval(), (torch.zeros(1, 2), torch.zeros(1, 2))), x)
+    with pytest.raises(NotInvertibleError, match="training mode"):
+        fit_replacements(network().train(), x)
 
 
 @pytest.mark.shows("0-20")

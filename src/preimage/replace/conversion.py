@@ -11,6 +11,7 @@ from torch import Tensor
 
 from preimage.capture.interpret import evaluate
 from preimage.certificate import relative_residual
+from preimage.errors import NotInvertibleError
 from preimage.inverse import Inverse
 from preimage.inverse.ledger import Ledger, Row
 
@@ -83,6 +84,9 @@ def conversion(inverse: Inverse, x: Tensor, taps: Iterable[str] | None = None) -
         Layer by layer the kind of inverse and whether it is exact; tap by tap both round trips, from a
         calibrated decoder where there is one.
 
+    Raises:
+        NotInvertibleError: the network has several inputs or outputs.
+
     Cost: a run of the inverse and two forward passes a tap.
 
     Example:
@@ -92,6 +96,11 @@ def conversion(inverse: Inverse, x: Tensor, taps: Iterable[str] | None = None) -
         >>> report.runs[-1].forward_against_target < 1e-3
         True
     """
+    if len(inverse.graph.inputs) != 1 or len(inverse.graph.outputs) != 1:
+        raise NotInvertibleError(
+            f"conversion: the network has {len(inverse.graph.inputs)} inputs and {len(inverse.graph.outputs)}"
+            " outputs; wanted one of each. The ledger and the report of the inverse cover any network"
+        )
     output = inverse.graph.outputs[0]
     names = {inverse.node(tap): tap for tap in (inverse.taps if taps is None else taps)}
     chosen = {tap: name for name, tap in names.items()}

@@ -97,18 +97,33 @@ def fit_replacements(
 
 def _cuts(graph: Graph, tap: str | TapLike | None, taps: Sequence[str | TapLike] | None) -> list[str]:
     """Names of the values from the start back to the input."""
-    if len(graph.inputs) != 1 or (tap is None and len(graph.outputs) != 1):
-        raise NotInvertibleError(
-            f"fit_replacements: the network has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs;"
-            " wanted one input, and one output or a tap"
-        )
+    _check(graph, tap)
     start = graph.outputs[0] if tap is None else resolve_tap(graph, tap)
-    if start in graph.inputs:
-        raise NotInvertibleError("fit_replacements: the tap is the network's input; name a later value")
+    if start in graph.inputs or not _has_rows(graph, start):
+        raise NotInvertibleError(
+            f"fit_replacements: the chain cannot start at {start!r}, which is the network's input or holds no"
+            " real numbers for every sample by itself; name another tap"
+        )
     chosen = cut_points(graph).values() if taps is None else [resolve_tap(graph, one) for one in taps]
     passed = {name for name in chosen if name in graph.dominators[start] and name not in graph.inputs}
-    order = sorted(passed - {start}, key=graph.order.__getitem__, reverse=True)
-    return [start, *order, graph.inputs[0]]
+    usable = [name for name in passed - {start} if _has_rows(graph, name)]
+    return [start, *sorted(usable, key=graph.order.__getitem__, reverse=True), graph.inputs[0]]
+
+
+def _check(graph: Graph, tap: str | TapLike | None) -> None:
+    single = len(graph.inputs) == 1 and (tap is not None or len(graph.outputs) == 1)
+    if not single or graph.whole or graph.fixed_batch is not None:
+        raise NotInvertibleError(
+            f"fit_replacements: the network has {len(graph.inputs)} inputs, {len(graph.whole)} of them of"
+            f" whole numbers, {len(graph.outputs)} outputs, and takes batches of {graph.fixed_batch or 'any size'};"
+            " wanted one input of real numbers, one output or a tap, and any batch size"
+        )
+
+
+def _has_rows(graph: Graph, name: str) -> bool:
+    """Whether a value holds real numbers with one row a sample."""
+    layout = graph.layout(name)
+    return graph.is_real(name) and layout is not None and (layout.axis, layout.fold) == (0, 1)
 
 
 @final
