@@ -162,11 +162,11 @@ def test_numbers_far_from_zero_are_learnt_in_double(done, place):
     assert next(flows.load(place / "far").parameters()).dtype == torch.float64
 
 
-def test_a_killed_run_goes_on_exactly(place, tmp_path):
-    """One process alone, one killed, and one that goes on: the same weights to the last bit."""
+def test_a_killed_run_goes_on_exactly(done, place, tmp_path):
+    """One run alone, one killed, and one that goes on: the same weights to the last bit."""
     script = tmp_path / "killed.py"
     script.write_text(
-        "import os, signal, sys, torch\n"
+        "import os, signal, torch\n"
         "torch.set_num_threads(1)\n"
         "from preimage import cli\n"
         "from preimage.training.run import Run\n"
@@ -175,32 +175,25 @@ def test_a_killed_run_goes_on_exactly(place, tmp_path):
         "    seen.append(1)\n"
         "    if len(seen) == 7: os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return step(self, batch)\n"
-        "if sys.argv.pop(1) == 'kill': Run.step = counted\n"
+        "Run.step = counted\n"
         "cli.main()\n"
     )
-    common = [
-        "train",
-        str(place / "points.npy"),
-        "--batch-size",
-        "32",
-        *QUICK,
-        "--epochs",
-        "3",
-        "--no-report",
-    ]
-
-    def run(kill, out, *more):
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        command = [sys.executable, str(script), kill, *common, "--out", str(tmp_path / out), *more]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=False, env=environment
-        ).returncode
-
-    kept = ("--checkpoint", str(tmp_path / "kept"), "--checkpoint-every", "2")
-    assert run("no", "alone") == 0
-    assert run("kill", "resumed", *kept) == -signal.SIGKILL
+    common = ("train", "points.npy", "--batch-size", "32", *QUICK, "--epochs", "3", "--no-report")
+    kept = (
+        "--checkpoint",
+        str(tmp_path / "kept"),
+        "--checkpoint-every",
+        "2",
+        "--out",
+        str(tmp_path / "resumed"),
+    )
+    done(*common, "--out", tmp_path / "alone")
+    command = [sys.executable, str(script), *common, *kept]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    killed = subprocess.run(command, cwd=place, capture_output=True, check=False, env=environment)
+    assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "resumed").exists()
-    assert run("no", "resumed", *kept) == 0
+    done(*common, *kept)
     read = [storage.read_directory(tmp_path / name, "flow", 1)[0] for name in ("alone", "resumed")]
     assert all(torch.equal(read[0][name], read[1][name]) for name in read[0])
 

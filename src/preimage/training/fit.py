@@ -20,6 +20,7 @@ from preimage.training.history import History, Listener, Record, json_lines, tel
 from preimage.training.run import Objective, Run, as_like
 from preimage.training.settings import FitSettings
 
+SHOWN = ("validation_loss", "bits_per_dim")  # of the last epoch, beside the loss of the last step
 SNAPSHOT_EVERY = 100  # steps between two states that a divergence can go back to
 
 
@@ -108,6 +109,7 @@ class _Loop:
         self.progress = checkpoint.load(settings, self.run, self.guard) or Progress()
         self.listeners = [*listeners, *_writers(settings)] if processes.rank() == 0 else []
         silent = not settings.progress or processes.rank() > 0
+        self.shown: dict[str, str] = {}
         self.bar = tqdm(total=self.steps, initial=self.run.step_number, disable=silent or None, unit="step")
 
     def run_all(self) -> History:
@@ -144,7 +146,7 @@ class _Loop:
         self.progress.position += 1
         self.progress.loss_sum += value if math.isfinite(value) else 0.0
         self.bar.update()
-        self.bar.set_postfix(loss=f"{value:.4g}", refresh=False)
+        self.bar.set_postfix({"loss": f"{value:.4g}"} | self.shown, refresh=False)
         every = self.settings.checkpoint_every
         if every is not None and self.run.step_number % every == 0:
             self._save()
@@ -179,8 +181,8 @@ class _Loop:
         self._judge(held)
         progress.records.append(record)
         tell(self.listeners, record | {"seconds": seconds})
-        shown = {name: f"{value:.4g}" for name, value in record.items() if name not in ("epoch", "step")}
-        self.bar.set_postfix(shown)
+        self.shown = {name: f"{record[name]:.4g}" for name in SHOWN if name in record}
+        self.bar.set_postfix({"loss": f"{loss:.4g}"} | self.shown)
         progress.epoch, progress.position, progress.loss_sum = progress.epoch + 1, 0, 0.0
         self._save()
 
