@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import final
 
 import torch
@@ -64,7 +64,7 @@ def fit_decoders(
     inverse: Inverse,
     data: Calibration,
     *,
-    taps: Iterator[str] | tuple[str, ...] | None = None,
+    taps: Iterable[str] | None = None,
     settings: FitSettings | None = None,
     width: int | None = None,
     held_out: float = 0.2,

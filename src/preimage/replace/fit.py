@@ -115,8 +115,9 @@ def _check(graph: Graph, tap: str | TapLike | None) -> None:
     if not single or graph.whole or graph.fixed_batch is not None:
         raise NotInvertibleError(
             f"fit_replacements: the network has {len(graph.inputs)} inputs, {len(graph.whole)} of them of"
-            f" whole numbers, {len(graph.outputs)} outputs, and takes batches of {graph.fixed_batch or 'any size'};"
-            " wanted one input of real numbers, one output or a tap, and any batch size"
+            f" whole numbers, {len(graph.outputs)} outputs, and takes batches of"
+            f" {graph.fixed_batch or 'any size'}; wanted one input of real numbers, one output or a"
+            " tap, and any batch size"
         )
 
 
