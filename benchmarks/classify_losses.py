@@ -2,8 +2,8 @@
 
     python benchmarks/classify_losses.py        # writes benchmarks/results/classify_losses.json
 
-MNIST-5k, averaged down to 14 x 14 pixels: 1,500 digits to train on, 3,000 others to measure on, none of them from
-the test part; nothing here was tuned, three seeds each. Also here: how much the class says about a picture in bits beside
+MNIST-5k, averaged down to 14 x 14 pixels: 800 digits to train on, 1,500 others to measure on, none of them from
+the test part; nothing here was tuned, two seeds each. Also here: how much the class says about a picture in bits beside
 the differences between runs, and other classifiers on the pixels and on the latents.
 """
 
@@ -30,22 +30,19 @@ from preimage.classify import (
 )
 from preimage.classify.latents import latents
 from preimage.flows import (
-    ClassConditionalMixture,
     ClassConditionalNormal,
     FixedClassConditionalNormal,
     Flow,
-    GatedClassConditionalNormal,
     Normal,
-    equidistant_means,
     random_means,
 )
 from preimage.training.parameter_groups import ParameterGroup
 
 RESULT = Path(__file__).parent / "results" / "classify_losses.json"
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1)
 SHAPE, CLASSES, NUMBERS = (4, 7, 7), 10, 196
 SIZES = {"steps": (2,), "hidden_channels": (16,), "readouts": 2, "readout_channels": 24}
-SETTINGS = {"epochs": 6, "batch_size": 32, "learning_rate": 5e-3, "patience": 0, "progress": False}
+SETTINGS = {"epochs": 5, "batch_size": 32, "learning_rate": 5e-3, "patience": 0, "progress": False}
 
 
 class FixedTemperature(GenerativeClassifier):
@@ -59,14 +56,7 @@ class FixedTemperature(GenerativeClassifier):
 BASES = {
     "unit spreads": None,
     "learnt spreads": lambda: ClassConditionalNormal(*SHAPE, classes=CLASSES, spread=0.1),
-    "two components a class": lambda: ClassConditionalMixture(
-        *SHAPE, classes=CLASSES, components=2, spread=0.1
-    ),
-    "gated elements": lambda: GatedClassConditionalNormal(*SHAPE, classes=CLASSES, spread=0.1),
     "fixed random means (Flow-GMM)": lambda: FixedClassConditionalNormal(random_means(CLASSES, *SHAPE)),
-    "fixed means 10 apart": lambda: FixedClassConditionalNormal(
-        equidistant_means(CLASSES, *SHAPE, distance=10.0)
-    ),
 }
 ROWS = {
     "class + density / D": ("unit spreads", ClassAndDensityLoss(), True),
@@ -74,7 +64,6 @@ ROWS = {
     "class + bits, f = 1": ("unit spreads", ClassAndBitsLoss(1.0), True),
     "class + bits, f = 10": ("unit spreads", ClassAndBitsLoss(10.0), True),
     "class + bits, f = 1, t = 1 fixed": ("unit spreads", ClassAndBitsLoss(1.0), False),
-    "class + bits, f = 10, t = 1 fixed": ("unit spreads", ClassAndBitsLoss(10.0), False),
     "information bottleneck, beta = 1": ("unit spreads", InformationBottleneckLoss(1.0, noise=0.003), True),
     "class alone": ("unit spreads", ClassLoss(), True),
     "density alone": ("unit spreads", DensityLoss(), True),
@@ -156,7 +145,7 @@ def main() -> None:
     assert found.labels is not None
     x = small(torch.cat([found.train, found.validation]))
     labels = torch.cat([found.labels.train, found.labels.validation])
-    data = (x[:1500], labels[:1500], x[1500:], labels[1500:])
+    data = (x[:800], labels[:800], x[800:2300], labels[800:2300])
     rows, kept, density = {}, {}, []
     for name in ROWS:
         runs = []

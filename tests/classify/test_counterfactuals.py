@@ -52,6 +52,13 @@ def test_smallest_move_reaches_the_class_and_no_shorter_move_does():
         assert found.distance[row].item() == pytest.approx(best.fun**0.5, abs=1e-5)
 
 
+def test_rounding_in_float32_does_not_lead_astray():
+    model = small_classifier(classes=4).float()
+    found = smallest_move(model, rows(12).float(), torch.arange(12) % 4, margin=1.0)
+    exact = smallest_move(model.double(), rows(12), torch.arange(12) % 4, margin=1.0)
+    torch.testing.assert_close(found.distance.double(), exact.distance, rtol=1e-3, atol=1e-4)
+
+
 def test_curved_boundaries_are_reached_step_by_step():
     torch.manual_seed(3)
     flow = small_classifier(classes=2).flow

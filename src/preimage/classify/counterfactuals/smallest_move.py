@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from preimage.classify.classifier import GenerativeClassifier
 
 
+SLACK = 1e-3  # nats by which rounding may miss the margin
+
+
 def smallest_move(
     classifier: GenerativeClassifier,
     x: Any,
@@ -37,7 +40,8 @@ def smallest_move(
         \ell_b(z + \delta) - \ell_k(z + \delta) \ge m \quad \text{for all } k \ne b
 
     With spreads 1 the logits :math:`\ell` are linear in the latent up to a common term, and one step is
-    exact. Otherwise they are linearised again and again; the probability says whether the class was reached.
+    exact. Otherwise they are linearised again and again, and what is still short of the boundary goes on
+    towards the centre of the class; the probability says whether it was reached.
 
     Reference: Wachter, Mittelstadt, Russell (2018), Counterfactual explanations without opening the black
     box, https://arxiv.org/abs/1711.00399
@@ -75,7 +79,7 @@ def smallest_move(
     for _ in range(steps):
         lead, gradient = _leads(classifier, start + move, z, labels)  # (N, K), (N, K, D)
         lead = lead.scatter(1, labels[:, None], margin)  # the class itself needs no lead
-        if bool((lead >= margin - 1e-9).all()):
+        if bool((lead >= margin - SLACK).all()):
             break
         wanted = margin - lead + (gradient @ move[:, :, None])[:, :, 0]
         move = nearest_point(gradient, wanted)
@@ -88,16 +92,17 @@ def _towards_centre(
     classifier: GenerativeClassifier, start: Tensor, move: Tensor, z: Any, labels: Tensor, margin: float
 ) -> Tensor:
     """Where linear steps did not end beyond a curved boundary: as far towards the centre as needed."""
-    short = _smallest_lead(classifier, start + move, z, labels) < margin - 1e-9
+    short = _smallest_lead(classifier, start + move, z, labels) < margin - SLACK
     if not bool(short.any()):
         return move
     whole = flattened(classifier.base.class_centres()).double()[labels] - start
     low, high = torch.zeros_like(start[:, :1]), torch.ones_like(start[:, :1])  # shares of the way
+    reached = _smallest_lead(classifier, start + whole, z, labels) >= margin
     for _ in range(50):
         middle = (low + high) / 2
         there = _smallest_lead(classifier, start + torch.lerp(move, whole, middle), z, labels) >= margin
         low, high = torch.where(there[:, None], low, middle), torch.where(there[:, None], middle, high)
-    return torch.where(short[:, None], torch.lerp(move, whole, high), move)
+    return torch.where((short & reached)[:, None], torch.lerp(move, whole, high), move)
 
 
 def _smallest_lead(classifier: GenerativeClassifier, flat: Tensor, z: Any, labels: Tensor) -> Tensor:

@@ -1,0 +1,152 @@
+"""Generative classifiers of pictures: accuracy, bits, calibration, strangers, abstention, prototypes.
+
+    python benchmarks/classify_pictures.py --keep FOLDER       # writes benchmarks/results/classify_pictures.json
+
+Measures what benchmarks/classify_train.py left in FOLDER, on the test part; the temperature is fitted on the
+validation part. Draws docs/images/classify_*.png.
+"""
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from classify_data import pictures
+from classify_draw import counterfactual_sheet, prototype_sheet, reliability_sheet
+from classify_train import seconds
+from preimage.classify import (
+    EqualMassBins,
+    GenerativeClassifier,
+    LogDensityScore,
+    TypicalityScore,
+    abstention_threshold,
+    calibrate,
+    class_information,
+    load_classifier,
+    reliability,
+    separation,
+    smallest_move,
+)
+from preimage.classify.parts import in_parts
+from preimage.functional.proportion import clopper_pearson
+
+HERE = Path(__file__).parent
+RESULT = HERE / "results" / "classify_pictures.json"
+IMAGES = HERE.parent / "docs" / "images"
+RISKS = {"fashion-mnist": 0.05, "mnist-5k": 0.02}
+
+
+def share(right: Tensor) -> dict[str, float]:
+    found = clopper_pearson(int(right.sum()), len(right))
+    return {"value": found.value, "low": found.low, "high": found.high, "rows": len(right)}
+
+
+def errors(probability: Tensor, labels: Tensor) -> dict[str, float]:
+    return {
+        "equal_width": reliability(probability, labels).error,
+        "equal_mass": reliability(probability, labels, EqualMassBins(15)).error,
+    }
+
+
+def abstaining(
+    held: Tensor, held_labels: Tensor, test: Tensor, labels: Tensor, risk: float
+) -> dict[str, float]:
+    """A threshold from the validation part, and what it does on the test part."""
+    confidence, guess = held.max(1)
+    threshold, _ = abstention_threshold(confidence, guess == held_labels, risk)
+    sure, predicted = test.max(1)
+    answered = sure >= threshold
+    wrong = float((predicted != labels)[answered].double().mean()) if answered.any() else math.nan
+    return {"risk_wanted": risk, "answered": float(answered.double().mean()), "risk": wrong}
+
+
+def strangers(model: GenerativeClassifier, known: Tensor, test: Tensor, strange: Tensor) -> dict[str, float]:
+    """How well pictures of another kind are told from known ones."""
+    scores = {"log-density": LogDensityScore(model), "typicality": TypicalityScore(model, known)}
+    found = {name: separation(score(test), score(strange)) for name, score in scores.items()}
+    doubt = [1 - in_parts(model.predict_proba, part).amax(1) for part in (test, strange)]
+    return found | {"doubt about the class": separation(*doubt)}
+
+
+def prototypes(model: GenerativeClassifier) -> dict[str, float]:
+    found = model.prototypes(tolerance=1e-4)
+    return {
+        "residual": float(found.certificate.residual.max()),
+        "smallest_probability": float(found.probability.min()),
+        "lowest": float(found.x.min()),
+        "highest": float(found.x.max()),
+    }
+
+
+def measured(name: str, path: str | None, other: str | None, keep: Path) -> dict[str, Any]:
+    torch.manual_seed(0)
+    data, model = pictures(name, path), load_classifier(keep / name)
+    stranger = pictures("mnist-5k" if name == "fashion-mnist" else "fashion-mnist", other)
+    assert data.labels is not None
+    test, labels, held = data.test, data.labels.test, data.labels.validation
+    before = model.predict_proba(test)
+    trained_at = float(model.temperature)
+    calibrate(model, data.validation, held)
+    probability = model.predict_proba(test)
+    table = in_parts(model.class_log_prob, test)
+    numbers = test[0].numel()
+    result = {
+        "accuracy": share(probability.argmax(1) == labels),
+        "validation_accuracy": share(model.predict(data.validation) == held),
+        "bits_per_dim": float(-(table + model.log_prior).logsumexp(1).mean() / (numbers * math.log(2))),
+        "class_bits": class_information(table, labels, model.log_prior),
+        "calibration_error": errors(before, labels),
+        "calibration_error_after_temperature": errors(probability, labels),
+        "temperature": {"trained": trained_at, "calibrated": float(model.temperature)},
+        "abstention": abstaining(
+            model.predict_proba(data.validation), held, probability, labels, RISKS[name]
+        ),
+        "strangers": strangers(model, data.validation, test[:2000], stranger.test[:2000]),
+        "prototypes": prototypes(model),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "training": seconds(name, keep),
+        "epochs": len(model.history),
+    }
+    draw(name, model, data, before, probability, labels)
+    return result
+
+
+def draw(
+    name: str, model: GenerativeClassifier, data: Any, before: Tensor, after: Tensor, labels: Tensor
+) -> None:
+    slug = name.replace("-", "_")
+    prototype_sheet(model, data).savefig(IMAGES / f"classify_prototypes_{slug}.png")
+    reliability_sheet(before, after, labels).savefig(IMAGES / f"classify_reliability_{slug}.png")
+    rows = torch.stack([(data.labels.test == label).nonzero()[0, 0] for label in range(6)])
+    target = (data.labels.test[rows] + 1) % model.classes
+    moved = smallest_move(model, data.test[rows], target, margin=2.0)
+    counterfactual_sheet(model, data, rows, moved).savefig(IMAGES / f"classify_counterfactuals_{slug}.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--keep", type=Path, required=True, help="folder of the trained models")
+    parser.add_argument("--fashion", help="folder of Fashion-MNIST; where its package puts it by default")
+    parser.add_argument("--mnist", help="file of MNIST-5k; that of its package by default")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    IMAGES.mkdir(exist_ok=True)
+    paths = {"fashion-mnist": arguments.fashion, "mnist-5k": arguments.mnist}
+    result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    result["command"] = "python benchmarks/classify_pictures.py --keep FOLDER"
+    for name, path in paths.items():
+        if (arguments.keep / name).exists():
+            other = next(p for n, p in paths.items() if n != name)
+            result[name] = measured(name, path, other, arguments.keep)
+            print(json.dumps(result[name], indent=1), flush=True)
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
