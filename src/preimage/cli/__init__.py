@@ -11,12 +11,13 @@ import typer
 
 from preimage.cli.invert import invert
 from preimage.cli.pictures import pictures
+from preimage.cli.prototypes import prototypes
 from preimage.cli.sample import sample
 from preimage.cli.score import score
 from preimage.cli.train import train
 from preimage.errors import PreimageError
 
-COMMANDS = (invert, train, sample, score, pictures)
+COMMANDS = (invert, train, sample, score, prototypes, pictures)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 

@@ -51,6 +51,7 @@ from preimage.eeg.readers import from_windows as from_windows
 from preimage.eeg.readers import hand_movement as hand_movement
 from preimage.eeg.readers import prepare_tuh as prepare_tuh
 from preimage.eeg.readers import read_mne as read_mne
+from preimage.eeg.readers import read_recordings as read_recordings
 from preimage.eeg.readers import self_regulation as self_regulation
 from preimage.eeg.readers import tuh_abnormal as tuh_abnormal
 from preimage.eeg.recipe import fit_by_recipe as fit_by_recipe
@@ -63,6 +64,9 @@ from preimage.eeg.recipe_noise import noise_log_prob as noise_log_prob
 from preimage.eeg.recipe_start import start_from_data as start_from_data
 from preimage.eeg.recordings import Recordings as Recordings
 from preimage.eeg.recordings import Split as Split
+from preimage.eeg.report import PrototypeReport as PrototypeReport
+from preimage.eeg.report import report_prototypes as report_prototypes
+from preimage.eeg.report import write_report as write_report
 from preimage.eeg.spectral import SpectralClassifier as SpectralClassifier
 from preimage.eeg.spectral import SpectralSettings as SpectralSettings
 from preimage.eeg.spectral_base import SpectralClassConditional as SpectralClassConditional

@@ -105,7 +105,7 @@ def plot_electrode_prototypes(
         for channel, axes in enumerate(all_axes):
             shown = bool(clear[label, channel])
             share = float(probability[label, channel])
-            colour = colours.to_rgba(share) if shown else "#999999"
+            colour = colours.cmap(colours.norm(share)) if shown else "#999999"
             axes.axhline(0, color="#CCCCCC", linewidth=0.6)
             axes.plot(
                 seconds, prototypes[label, channel].cpu(), "-" if shown else ":", color=colour, linewidth=1.3

@@ -93,7 +93,7 @@ def scalp_maps(
     top = 1 - (0.75 if title else 0.35) / height
     drawing.subplots_adjust(left=0.01, right=1 - 1.0 / width, bottom=0.02, top=top, wspace=0.05, hspace=0.2)
     limit = float(maps.detach().abs().max())
-    image = None
+    image: Any = None
     for number, axes in enumerate(grid.flat):
         if number < len(maps):
             image = draw_scalp_map(axes, maps[number], channels, limit)

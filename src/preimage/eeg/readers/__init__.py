@@ -1,5 +1,7 @@
 """Real recordings, from packages, files and other libraries. One line a name, in alphabetical order."""
 
+from preimage.eeg.readers.files import read_labels as read_labels
+from preimage.eeg.readers.files import read_recordings as read_recordings
 from preimage.eeg.readers.from_mne import from_mne as from_mne
 from preimage.eeg.readers.from_mne import read_mne as read_mne
 from preimage.eeg.readers.lagged import real_channels as real_channels
