@@ -150,10 +150,8 @@ def compare(report: Report, name: str, libraries: list[str], factor: float) -> N
             rows = report.rows("runs", name, library)
             if not any(row["seed"] == seed for row in rows):
                 report.add("runs", name, library, measure(library, *chosen[library], data, budget, seed))
-        if "preimage" in libraries and not any(
-            r["seed"] == seed for r in report.rows("fits", name, "preimage")
-        ):
-            row = next(row for row in report.rows("runs", name, "preimage") if row["seed"] == seed)
+    for row in report.rows("runs", name, "preimage") if "preimage" in libraries else ():
+        if not any(done["seed"] == row["seed"] for done in report.rows("fits", name, "preimage")):
             report.add("fits", name, "preimage", own_fit(row, data, budget))
 
 

@@ -12,7 +12,7 @@ from preimage.layers import (
     InverseAutoregressive,
     RationalQuadraticMap,
 )
-from preimage.nets import CausalNet, MaskedMLP, MaskedResidualNet, MaskedSkipMLP
+from preimage.nets import CausalNet, MaskedMLP, MaskedResidualNet
 from preimage.testing import Sample
 
 DIAMOND = torch.tensor([[0, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0], [0, 1, 1, 0]], dtype=torch.bool)
@@ -45,11 +45,6 @@ SAMPLES = [
             MaskedMLP(3, 13, (8,)), ComposedMap(AffineMap(), RationalQuadraticMap(bins=4, bound=2.0))
         ),
     ),
-    Sample(
-        "autoregressive, skips, context",
-        lambda: Autoregressive(MaskedSkipMLP(4, 2, (8, 8, 5), order=[1, 0, 3, 2], context=2)),
-    ),
-    Sample("autoregressive, skips to the end", lambda: Autoregressive(MaskedSkipMLP(4, 2, (7, 7)))),
     Sample(
         "autoregressive, fewer units than features",
         lambda: Autoregressive(MaskedMLP(6, 2, (3, 2), activation=nn.Tanh)),

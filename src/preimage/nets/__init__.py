@@ -12,7 +12,6 @@ from preimage.nets.masked_linear import MaskedLinear as MaskedLinear
 from preimage.nets.masked_mlp import MaskedMLP as MaskedMLP
 from preimage.nets.masked_net import MaskedNet as MaskedNet
 from preimage.nets.masked_residual_net import MaskedResidualNet as MaskedResidualNet
-from preimage.nets.masked_skip_mlp import MaskedSkipMLP as MaskedSkipMLP
 from preimage.nets.mlp import MLP as MLP
 from preimage.nets.residual_net import ResidualNet as ResidualNet
 from preimage.nets.zero_last_layer import zero_last_layer as zero_last_layer

@@ -12,16 +12,16 @@ from preimage.flows.flow import Flow
 from preimage.flows.presets.parts import chained, check_sizes, start
 from preimage.flows.recipe import preset
 from preimage.layers import ActNorm, AffineMap, Autoregressive, ElementMap, InverseAutoregressive
-from preimage.nets import MaskedSkipMLP
+from preimage.nets import MaskedMLP
 
 
 def masked(
     features: int, number: int, element_map: ElementMap, hidden_features: Sequence[int], context: int
-) -> tuple[MaskedSkipMLP, ElementMap]:
+) -> tuple[MaskedMLP, ElementMap]:
     """A masked network and its map; every other one runs through the features from the last to the first."""
     order = torch.arange(features) if number % 2 == 0 else torch.arange(features).flip(0)
     count = element_map.count
-    return MaskedSkipMLP(features, count, hidden_features, order=order, context=context), element_map
+    return MaskedMLP(features, count, hidden_features, order=order, context=context), element_map
 
 
 @preset
