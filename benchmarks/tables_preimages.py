@@ -138,8 +138,8 @@ def pairs(found: dict) -> str:
     return section(
         f"Blind spots of EfficientNet-Lite0 at {found['size']} pixels",
         "python benchmarks/null_space.py",
-        "The second picture, changed until all 1000 probabilities are those of the first. Goal: 15 dB apart or more,"
-        " change of the output at most 1e-3.",
+        "The second picture, changed until all 1000 probabilities are those of the first. Goal: at most 15 dB,"
+        " so very different pictures, with a change of the output of at most 1e-3.",
         table(["pair", "apart", "change of the output", "changed by", "CPU s"], rows),
     )
 

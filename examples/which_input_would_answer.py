@@ -36,13 +36,13 @@ def save(answers: dict[str, Tensor], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(len(answers), 10, figsize=(11, 1.25 * len(answers)), layout="constrained")
+    for axis, digit in zip(axes[0], range(10), strict=True):
+        axis.set_title(f"“{digit}”")
     for row, (name, pictures) in zip(axes, answers.items(), strict=True):
-        for digit, (axis, picture) in enumerate(zip(row, pictures, strict=True)):
+        for axis, picture in zip(row, pictures, strict=True):
             axis.imshow(picture.view(8, 8).numpy(), cmap="gray_r")
             axis.set_xticks([])
             axis.set_yticks([])
-            if row is axes[0]:
-                axis.set_title(f"“{digit}”")
         row[0].set_ylabel(name, rotation=0, ha="right", va="center")
     figure.savefig(path, dpi=110)
 
