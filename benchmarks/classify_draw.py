@@ -27,7 +27,13 @@ def prototype_sheet(model: GenerativeClassifier, data: Any) -> Figure:
     found = model.prototypes()
     inside = (0.0, 1.0)
     sharp = refined_prototypes(
-        model, found.x.clamp(*inside), found.labels, density_weight=0.002, steps=80, bounds=inside
+        model,
+        found.x.clamp(*inside),
+        found.labels,
+        density_weight=0.002,
+        steps=80,
+        learning_rate=0.003,
+        bounds=inside,
     )
     means = torch.stack([data.train[data.labels.train == c].float().mean(0) / 255 for c in found.labels])
     generator = torch.Generator().manual_seed(0)
@@ -84,6 +90,8 @@ def counterfactual_sheet(
         change = (found.x[place] - before[place]).squeeze().numpy()
         grid[2, place].imshow(change, cmap="PuOr", vmin=-0.5, vmax=0.5)
         grid[2, place].set(xticks=[], yticks=[])
-    for line, name in zip(grid, ("test\npicture", "smallest\nmove", "change"), strict=True):
+    for line, name in zip(
+        grid, ("test\npicture", "smallest\nmove", "change\n(brown: darker,\nviolet: brighter)"), strict=True
+    ):
         line[0].set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center")
     return drawing

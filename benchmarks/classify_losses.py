@@ -102,7 +102,7 @@ def measured(model: GenerativeClassifier, x: torch.Tensor, labels: torch.Tensor)
         "accuracy": float((probability.argmax(1) == labels).double().mean()),
         "bits_per_dim": float(-model.log_prob(x).mean() / (NUMBERS * math.log(2))),
         "calibration_error": reliability(probability, labels).error,
-        "temperature": float(model.temperature),
+        "temperature": model.temperature.item(),
         "class_bits": class_information(table, labels, model.log_prior),
     }
 

@@ -4,8 +4,8 @@
 
 Uses the 8 x 8 digits that ship with scikit-learn; about half a minute on one core. Prints the accuracy with
 its interval, the calibration error, and how exactly the prototypes encode to the class means; draws, for
-every digit, the mean of the data, the inverted class mean, the clearest version of it, and a digit turned into the
-next one.
+every digit, the mean of the data, the inverted class mean, the clearest version of it, and a digit turned
+into the next one.
 """
 
 import argparse

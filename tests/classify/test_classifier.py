@@ -181,7 +181,7 @@ def test_signals_and_bad_sizes():
     )
     assert model.class_log_prob(torch.rand(5, 3, 16)).shape == (5, 2)
     with pytest.raises(ValueError, match="multiples of 4"):
-        picture_classifier((1, 6, 6), 2, steps=(1,), hidden_channels=(4,))
+        picture_classifier((1, 6, 6), 2, steps=(1, 1), hidden_channels=(4, 4))
 
 
 def test_files(tmp_path):

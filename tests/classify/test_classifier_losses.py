@@ -13,6 +13,7 @@ from preimage.classify import (
     DensityLoss,
     Evidence,
     InformationBottleneckLoss,
+    class_information,
 )
 
 DIMENSIONS, TEMPERATURE = 7, 2.5
@@ -84,6 +85,23 @@ def test_noise_is_for_training_alone():
     assert torch.equal(model.losses(x, labels), model.losses(x, labels))
     model.train()
     assert not torch.equal(model.losses(x, labels), model.losses(x, labels))
+
+
+@pytest.mark.shows("4-19")
+def test_the_class_says_at_most_its_own_bits(evidence):
+    labelled = evidence.labels >= 0
+    table, labels = evidence.class_log_prob[labelled], evidence.labels[labelled]
+    wanted = 0.0
+    for row, label in zip(table.tolist(), labels.tolist(), strict=True):
+        prior = evidence.log_prior.exp().tolist()
+        marginal = sum(p * math.exp(value) for p, value in zip(prior, row, strict=True))
+        wanted += math.log2(math.exp(row[label]) / marginal) / len(labels)
+    assert class_information(table, labels, evidence.log_prior) == pytest.approx(wanted, abs=1e-12)
+    even = torch.full((3,), -math.log(3), dtype=torch.float64)
+    for scale in (0.1, 1.0, 100.0):  # however far the densities are apart
+        assert class_information(scale * table, labels, even) <= math.log2(3) + 1e-12
+    certain = 1e4 * torch.nn.functional.one_hot(labels, 3).double()
+    assert class_information(certain, labels, even) == pytest.approx(math.log2(3))
 
 
 @pytest.mark.parametrize(
