@@ -40,11 +40,14 @@ def plot_class_evidence(probabilities: Tensor, labels: Tensor, names: Sequence[s
         )
     drawing = figure(8.2, 1.3 + 0.75 * max(count, 3))
     left, right = drawing.subplots(1, 2, width_ratios=[1.7, 1])
+    probabilities, labels = probabilities.detach().cpu(), labels.cpu()
     chosen = probabilities.argmax(1)
     for label in range(count):
         own = probabilities[labels == label, label]
         jitter = torch.linspace(-0.28, 0.28, max(len(own), 1))[: len(own)]
-        left.scatter(own, label + jitter, s=10, alpha=0.6, color=class_colour(label), linewidths=0)
+        left.scatter(
+            own.numpy(), (label + jitter).numpy(), s=10, alpha=0.6, color=class_colour(label), linewidths=0
+        )
     left.axvline(1 / count, color=GREY, linestyle="--", linewidth=1)
     left.set(xlim=(-0.02, 1.02), yticks=range(count), xlabel="probability of the true class")
     left.set_yticklabels(list(names), fontsize=8.5)
@@ -53,7 +56,7 @@ def plot_class_evidence(probabilities: Tensor, labels: Tensor, names: Sequence[s
         [torch.bincount(chosen[labels == k], minlength=count) for k in range(count)]
     )  # (K, K)
     shares = table / table.sum(1, keepdim=True).clamp_min(1)
-    right.imshow(shares, cmap="Blues", vmin=0, vmax=1.25)
+    right.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1.25)
     for row in range(count):
         for column in range(count):
             shade = "white" if shares[row, column] > 0.6 else "black"

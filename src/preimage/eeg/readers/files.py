@@ -93,11 +93,9 @@ def read_labels(path: str | Path) -> list[str]:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        came: Any = np.load(path, allow_pickle=False)
-        if isinstance(came, np.ndarray):
-            return {"x": came}
-        with came:
-            return {name: came[name] for name in came.files}
+        with path.open("rb") as file:  # np.load would leave a broken archive open
+            came: Any = np.load(file, allow_pickle=False)
+            return {"x": came} if isinstance(came, np.ndarray) else {name: came[name] for name in came.files}
     except (OSError, ValueError, EOFError) as error:
         raise DataFileError(f"{path}: cannot be read as arrays of numbers: {error}") from error
     except Exception as error:  # a broken archive raises what its parser happens to
