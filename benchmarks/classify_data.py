@@ -25,3 +25,13 @@ class Flipped(torch.utils.data.Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         x = self.x[index]
         return (x.flip(-1) if torch.rand(()) < 0.5 else x), self.labels[index]
+
+
+class Moved(Flipped):
+    """The same, also moved by up to a pixel in each direction."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        x, label = super().__getitem__(index)
+        down, right = torch.randint(0, 3, (2,)).tolist()
+        padded = torch.nn.functional.pad(x, (1, 1, 1, 1))
+        return padded[:, down : down + x.shape[1], right : right + x.shape[2]], label
