@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from preimage import eeg as eeg
     from preimage import classify as classify
+    from preimage import eeg as eeg
     from preimage import flows as flows
     from preimage import layers as layers
     from preimage import reversible as reversible
