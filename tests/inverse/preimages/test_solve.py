@@ -117,3 +117,12 @@ class TestBadInput:
         inverse = pi.invert(network, torch.zeros(1, 4, dtype=torch.long))
         with pytest.raises(NotInvertibleError, match="whole numbers"):
             inverse.minimum_norm(normal(1, 4, 2))
+
+
+def test_many_outputs_get_one_attempt_with_the_products_that_were_granted():
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Sigmoid()).double()  # 8 * 10 * 10 outputs
+    inverse = pi.invert(network, torch.zeros(1, 3, 12, 12).double())
+    y = torch.full((1, 8, 10, 10), 1.5).double()  # no sigmoid says so
+    _, certificate = inverse.solve(y, start=torch.zeros(1, 3, 12, 12).double(), max_products=20)
+    assert not certificate.ok
+    assert certificate.iterations.max() <= 24

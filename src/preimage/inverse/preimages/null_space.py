@@ -16,7 +16,7 @@ from preimage.inverse.preimages.question import Question
 from preimage.inverse.preimages.reach import Reach
 from preimage.inverse.preimages.slide import slide
 from preimage.inverse.solvers.effort import Effort
-from preimage.inverse.solvers.linearisation import Dense, Linearisation, linearise
+from preimage.inverse.solvers.linearisation import Dense, Linearisation, is_written_down, linearise
 from preimage.inverse.values import Values, bare
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class NullSpace:
     @property
     def is_counted(self) -> bool:
         """Whether ``dimension`` is a count of singular values and no lower bound."""
-        return isinstance(linearise(self._question.f, self.x[:1], self._outputs), Dense)
+        return is_written_down(self._outputs, self.x)
 
     @property
     @torch.no_grad()

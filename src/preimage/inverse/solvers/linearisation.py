@@ -220,5 +220,9 @@ def linearise(f: Map, x: Tensor, outputs: int, metric: Metric | None = None) -> 
         >>> linear.correction(torch.tensor([[5.0]]), torch.zeros(1))
         tensor([[0.6000, 0.0000, 0.8000]])
     """
-    dense = outputs <= FEW and outputs * x.numel() <= ROOM
-    return (Dense if dense else MatrixFree)(f, x, metric)
+    return (Dense if is_written_down(outputs, x) else MatrixFree)(f, x, metric)
+
+
+def is_written_down(outputs: int, x: Tensor) -> bool:
+    """Whether the Jacobians of a batch ``x (N, *in)`` are few and small enough to be held."""
+    return outputs <= FEW and outputs * x.numel() <= ROOM
