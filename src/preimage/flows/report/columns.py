@@ -11,7 +11,7 @@ import numpy as np
 from preimage.errors import ShapeError
 
 LONG = 12  # letters of a label
-MOST_BINS, FEWEST_BINS = 40, 12
+MOST_BINS, FEWEST_BINS = 40, 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +92,25 @@ def _edges(data: np.ndarray) -> np.ndarray:
     if not known.size:
         return np.array([-0.5, 0.5])
     low, high = np.quantile(known, [0.002, 0.998])
-    bins = int(np.clip(2 * len(known) ** (1 / 3), FEWEST_BINS, MOST_BINS))
+    bins = bins_for(len(known))
     if (known == np.round(known)).all():
         low, high = np.floor(low), np.ceil(high)
         step = max(1.0, np.ceil((high - low) / bins))
         return np.arange(low, high + step + 1, step) - 0.5
     room = 0.08 * (high - low) or 0.5 * max(1.0, abs(high)) * 1e-3
     return np.linspace(low - room, high + room, bins + 1)
+
+
+def bins_for(count: int) -> int:
+    """Bins of a histogram of so many numbers: as the cube root of their count.
+
+    Reference: Scott (1979), https://doi.org/10.1093/biomet/66.3.605
+
+    Example:
+        >>> bins_for(1000), bins_for(10**6)
+        (30, 40)
+    """
+    return int(np.clip(round(3 * count ** (1 / 3)), FEWEST_BINS, MOST_BINS))
 
 
 def _values(column: Any) -> np.ndarray:

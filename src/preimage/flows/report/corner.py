@@ -76,6 +76,7 @@ def _marginal(axes: Axes, axis: Axis) -> None:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     if max(axis.missing) > 0:
+        axes.set_ylim(top=1.25 * axes.get_ylim()[1])  # room for the text
         shares = "missing {:.0%}, in samples {:.0%}".format(*axis.missing)
         axes.text(
             0.98, 0.98, shares, transform=axes.transAxes, ha="right", va="top", fontsize=6.5, color=SOFT

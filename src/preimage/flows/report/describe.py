@@ -51,7 +51,7 @@ def describe(
         context: of the rows ``(N, ...)``, for conditional flows of tensors.
         names: of the numbers of a row.
         title: of the report.
-        count: samples that are drawn.
+        count: samples that are drawn; for a conditional flow at most one for each row.
         seed: of the samples and of noise that the density draws.
 
     Returns:
@@ -89,10 +89,10 @@ def _subject(flow: Any, data: Any, context: Any, names: Sequence[str]) -> Subjec
 def _described(flow: Any, subject: Subject, title: str, count: int) -> Report:
     held_out = _held_out(flow, subject)
     rows = min(count, subject.rows)
-    samples = subject.samples(rows)
+    samples = subject.samples(rows if subject.conditional else count)
     latents, drawn = subject.latents(min(rows, MOST_LATENTS))
     tables = flat(latents), flat(drawn)
-    columns = subject.columns(rows), subject.sample_columns(samples)
+    columns = subject.columns(subject.rows), subject.sample_columns(samples)
     numbers = {
         "held_out": held_out,
         "parameters": sum(p.numel() for p in flow.parameters()),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from preimage.errors import ShapeError
+from preimage.flows.report.columns import bins_for
 from preimage.flows.report.figures import DATA, SAMPLES, SOFT, in_style, new_figure
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _histograms(axes: Axes, came: np.ndarray, wanted: np.ndarray, title: str, la
     came, wanted = came[np.isfinite(came)], wanted[np.isfinite(wanted)]
     both = np.concatenate([came, wanted])
     low, high = np.quantile(both, [0.001, 0.999]) if len(both) else (0.0, 1.0)
-    bins: Any = np.linspace(low, high if high > low else low + 1, 61)
+    bins: Any = np.linspace(low, high if high > low else low + 1, bins_for(len(came)) + 1)
     axes.hist(came, bins, density=True, color=DATA, alpha=0.4, label="encoded data")
     axes.hist(wanted, bins, density=True, color=SAMPLES, histtype="step", lw=1.4, label="draws of the base")
     axes.set(title=title, xlabel=label, yticks=[])

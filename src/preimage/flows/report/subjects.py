@@ -32,6 +32,11 @@ class Subject(abc.ABC):
     def __init__(self, flow: Any, rows: int) -> None:
         self.flow, self.rows = flow, rows
 
+    @property
+    @abc.abstractmethod
+    def conditional(self) -> bool:
+        """Whether samples need the context of a row."""
+
     @abc.abstractmethod
     def log_prob(self) -> Tensor:
         """The log-density of every row ``(N,)``."""
@@ -42,7 +47,7 @@ class Subject(abc.ABC):
 
     @abc.abstractmethod
     def samples(self, rows: int) -> Any:
-        """As many samples as rows, in the context of the first rows if there is one."""
+        """So many samples, in the context of the first rows if there is one."""
 
     @abc.abstractmethod
     def sample_columns(self, samples: Any) -> Columns:
@@ -87,6 +92,11 @@ class Arrays(Subject):
             self.x = self.x.to(next(flow.parameters()).dtype)
         self.context = None if context is None else unpack(_like(part, flow) for part in as_tuple(context))
         self.names = list(names) or [f"x{number}" for number in range(numbers)]
+
+    @property
+    def conditional(self) -> bool:
+        """Whether there is a context."""
+        return self.context is not None
 
     def _given(self, start: int, stop: int) -> Any:
         return None if self.context is None else unpack(c[start:stop] for c in as_tuple(self.context))
@@ -144,6 +154,11 @@ class Frames(Subject):
     def __init__(self, flow: TabularFlow, frame: Any) -> None:
         self.frame = as_columns(frame)
         super().__init__(flow, len(next(iter(self.frame.values()))))
+
+    @property
+    def conditional(self) -> bool:
+        """Whether there are columns of a context."""
+        return bool(self.flow.context)
 
     def _first(self, rows: int, columns: Any) -> Columns:
         return {column.name: self.frame[column.name][:rows] for column in columns}
