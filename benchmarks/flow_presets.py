@@ -31,7 +31,7 @@ from preimage.flows import Flow, Normal
 from preimage.layers import LULinear, QRLinear, WhiteningNorm
 
 RESULTS = Path(__file__).parent / "results"
-SMALL = {"hidden_features": (16,)}
+SMALL: dict[str, Any] = {"hidden_features": (16,)}
 PRESETS: dict[str, Callable[[], Flow]] = {
     "nice": lambda: flows.nice(2, transforms=3, **SMALL),
     "realnvp": lambda: flows.realnvp(2, transforms=3, **SMALL),

@@ -22,7 +22,6 @@ def _glow(shape: Shape, transforms: int, width: int) -> nn.Module:
 FAMILIES = {
     "nsf": Family(_vector("nsf"), (3, 5), flattened=(1, 2)),
     "nsf, 16 bins": Family(_vector("nsf", bins=16), (2,)),
-    "nsf_coupling, 16 bins": Family(_vector("nsf_coupling", bins=16), (3,)),
     "nsf_coupling": Family(_vector("nsf_coupling"), (5,), flattened=(2,)),
     "maf": Family(_vector("maf"), (3, 5), flattened=(3, 5)),
     "glow": Family(_glow, (4,), rank=3),
