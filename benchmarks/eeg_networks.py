@@ -132,7 +132,8 @@ def cosnet() -> None:
     seconds = time.process_time() - start
     ours, theirs = net.predict(test_x), teacher.predict(test_x)
     found = eeg.evaluate(net, test_x, test_labels, crops=1)
-    patterns = eeg.cosnet_patterns(net, x[:2000])
+    patterns = eeg.cosnet_patterns(net, x[:500])
+    torch.save(net.state_dict(), WEIGHTS / "cosnet.pt")
     written(
         "cosnet",
         {
@@ -158,8 +159,14 @@ def pattern_score(
     if not len(inside):
         return {"feature": feature.name, "filters": 0}
     best = inside[patterns.evidence[inside].abs().argmax()]
-    score = eeg.score_pattern(patterns.spatial[best], truth, feature)
-    return {"feature": feature.name, "filters": len(inside), "hertz": float(peaks[best]), "pattern": score}
+    scores = [eeg.score_pattern(kind[best], truth, feature) for kind in (patterns.spatial, patterns.in_band)]
+    return {
+        "feature": feature.name,
+        "filters": len(inside),
+        "hertz": float(peaks[best]),
+        "pattern": scores[0],
+        "in_band": scores[1],
+    }
 
 
 def channels() -> None:

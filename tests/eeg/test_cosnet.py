@@ -166,6 +166,7 @@ def test_it_learns_a_rhythm_and_shows_where_it_is():
     assert (found.evidence.diff() <= 0).all()
     top = found.spatial[0]
     assert abs(torch.corrcoef(torch.stack([top, pattern]))[0, 1]) > 0.95
+    assert torch.corrcoef(torch.stack([found.in_band[0], pattern]))[0, 1].abs() > 0.95
     spectrum = torch.fft.rfft(found.waveforms[0]).abs()
     assert spectrum.argmax().item() == 2  # 16 samples hold two periods of 8
     assert net.class_weights()[1][found.filters[0]].item() == pytest.approx(found.weights[0].item())
@@ -256,6 +257,17 @@ def test_filters_that_say_the_same_share_their_pattern():
     one = torch.randn(3, 1).double()
     twice = haufe_patterns(x, torch.cat([one, one], dim=1))
     assert (twice.sum(1) - haufe_patterns(x, one)[:, 0]).abs().max() <= 1e-10
+
+
+@pytest.mark.shows("4-14")
+def test_patterns_behind_a_waveform_are_those_of_the_filtered_recordings():
+    net, x = small(), torch.randn(70, 3, 12, dtype=torch.float64).cumsum(2)
+    found = cosnet_patterns(net, x)
+    for row, number in enumerate(found.filters.tolist()):
+        waves = x.unfold(2, net.window, 1) @ net.temporal[number].detach()  # (N, C, windows)
+        wanted = covariance_patterns(waves, net.spatial[:, number : number + 1].detach())[:, 0]
+        wanted = wanted / wanted[wanted.abs().argmax()]
+        assert (found.in_band[row] - wanted).abs().max() <= 1e-10
 
 
 def test_data_that_do_not_fit_the_filters_are_refused():

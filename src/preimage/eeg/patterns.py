@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from preimage.eeg.cosnet import CosNet
 from preimage.errors import ShapeError
@@ -94,6 +95,8 @@ class CosNetPatterns:
     Args:
         filters: numbers of the filters in the network ``(F,)``.
         spatial: where the signal of every filter shows ``(F, C)``, each with a largest absolute value of 1.
+        in_band: the same for what is left of the recordings in the band of its waveform ``(F, C)``: where
+            slow noise is strong it hides everything else from the first.
         waveforms: what it is compared with ``(F, K)``, each of length 1.
         weights: weight for the class ``(F,)``.
         evidence: covariance of the feature with the evidence for the class ``(F,)``; its sign says for
@@ -102,6 +105,7 @@ class CosNetPatterns:
 
     filters: Tensor
     spatial: Tensor
+    in_band: Tensor
     waveforms: Tensor
     weights: Tensor
     evidence: Tensor
@@ -111,8 +115,9 @@ class CosNetPatterns:
 def cosnet_patterns(net: CosNet, x: Tensor, label: int = 1) -> CosNetPatterns:
     r"""The filters of an EEG-CosNet as patterns, most evidence for a class first.
 
-    Spatial filters are multiplied by the covariance of the electrodes, :math:`\Sigma_x W_f`, and the weights
-    of the classifier by the covariance of the features, :math:`\Sigma_\phi a`. The sign of a pattern and its
+    Spatial filters are multiplied by the covariance of the electrodes, :math:`\Sigma_x W_f`, and again by
+    that of the electrodes behind the own waveform, :math:`\Sigma_{w_f * x} W_f`; the weights of the
+    classifier by the covariance of the features, :math:`\Sigma_\phi a`. The sign of a pattern and its
     waveform is free, as the network takes absolute values: the largest value of a pattern is made positive.
 
     Reference: Haufe et al. (2014), https://doi.org/10.1016/j.neuroimage.2013.10.067
@@ -128,7 +133,8 @@ def cosnet_patterns(net: CosNet, x: Tensor, label: int = 1) -> CosNetPatterns:
     Raises:
         ShapeError: x does not fit the network, or the label is none of its classes.
 
-    Cost: one run of the network, and the covariances.
+    Cost: one run of the network, the covariances, and C convolutions with every waveform; some hundred
+    recordings are enough.
 
     Example:
         >>> from preimage.eeg import EEGCosNet
@@ -142,11 +148,33 @@ def cosnet_patterns(net: CosNet, x: Tensor, label: int = 1) -> CosNetPatterns:
     weights = net.class_weights()[label]  # (F,)
     evidence = channel_covariance(net.features(x)) @ weights
     order = evidence.argsort(descending=True, stable=True)
-    spatial = covariance_patterns(x, net.spatial.detach()).mT  # (F, C)
-    largest = spatial.gather(1, spatial.abs().argmax(dim=1, keepdim=True))
+    spatial, signs = _scaled(covariance_patterns(x, net.spatial.detach()).mT)  # (F, C)
+    in_band, band_signs = _scaled(_patterns_in_band(net, x))
+    signs = torch.where(in_band.abs().amax(dim=1, keepdim=True) > 0, band_signs, signs)
+    waveforms = functional.normalize(net.temporal.detach(), dim=1) * signs
+    columns = (order, spatial[order], in_band[order], waveforms[order], weights[order], evidence[order])
+    return CosNetPatterns(*columns)
+
+
+def _scaled(patterns: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows ``(F, C)`` with their largest value 1, and the signs that they had ``(F, 1)``."""
+    largest = patterns.gather(1, patterns.abs().argmax(dim=1, keepdim=True))
     scale = torch.where(largest == 0, torch.ones_like(largest), largest)
-    waveforms = torch.nn.functional.normalize(net.temporal.detach(), dim=1) * scale.sign()
-    return CosNetPatterns(order, (spatial / scale)[order], waveforms[order], weights[order], evidence[order])
+    return patterns / scale, scale.sign()
+
+
+def _patterns_in_band(net: CosNet, x: Tensor, rows: int = 50) -> Tensor:
+    """Covariances of every channel with the filtered signal, both behind the waveform: ``(F, C)``."""
+    products, means, count = torch.zeros(()), torch.zeros(()), 0
+    kernels = net.temporal.detach()[:, None]  # (F, 1, K)
+    for part in x.split(rows):
+        waves = functional.conv1d(part.flatten(0, 1)[:, None], kernels).unflatten(0, part.shape[:2])
+        waves = waves.permute(2, 1, 0, 3).flatten(2)  # (F, C, windows of all rows)
+        signals = torch.einsum("fcm,cf->fm", waves, net.spatial.detach())
+        products = products.to(waves) + torch.einsum("fcm,fm->fc", waves, signals)
+        means = means.to(waves) + torch.cat([waves, signals[:, None]], dim=1).sum(dim=2)  # (F, C + 1)
+        count += waves.shape[2]
+    return products / count - means[:, :-1] * means[:, -1:] / count**2
 
 
 def _check(data: Tensor, filters: Tensor) -> None:
