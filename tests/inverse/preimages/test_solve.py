@@ -7,7 +7,7 @@ from torch import nn
 
 import preimage as pi
 from preimage.errors import DomainError, NonFiniteError, NotInvertibleError, ShapeError
-from preimage.inverse.preimages import LogitsUpToConstant, Probabilities, SomeOutputs
+from preimage.inverse.preimages import LogitsUpToConstant, Probabilities, SomeOutputs, SomeProbabilities
 
 ACTIVATIONS = {
     "leaky": lambda: nn.LeakyReLU(0.3),
@@ -81,6 +81,13 @@ class TestTargets:
         assert certificate.ok
         torch.testing.assert_close(network(x).softmax(1), p, atol=1e-8, rtol=0)
 
+    def test_some_probabilities(self):
+        network = mlp(20, 16, 9)
+        p = torch.tensor([[0.7, 0.2]]).double()
+        x, certificate = inverse_of(network, 20).solve(SomeProbabilities([8, 1], p), tol=1e-10)
+        assert certificate.ok
+        torch.testing.assert_close(network(x).softmax(1)[:, [8, 1]], p, atol=1e-8, rtol=0)
+
     def test_logits_up_to_a_constant_are_all_differences(self):
         network = mlp(20, 16, 5)
         y = normal(3, 5)
@@ -95,6 +102,7 @@ class TestTargets:
             (lambda: Probabilities(torch.tensor([[-0.5, 1.5]])), DomainError, "negative"),
             (lambda: LogitsUpToConstant(torch.zeros(3)), ShapeError, "numbers"),
             (lambda: LogitsUpToConstant(torch.full((1, 2), torch.inf)), NonFiniteError, "infinity"),
+            (lambda: SomeProbabilities([1], torch.tensor([[1.5]])), DomainError, "above 1"),
             (lambda: SomeOutputs([1, 1], torch.zeros(1, 2)), ShapeError, "no position twice"),
             (lambda: SomeOutputs([1], torch.zeros(1, 2)), ShapeError, "2 values a row"),
         ],

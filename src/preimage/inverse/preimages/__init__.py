@@ -5,7 +5,13 @@ from preimage.inverse.preimages.gaussian import Gaussian
 from preimage.inverse.preimages.norm_statistics import NormStatistics
 from preimage.inverse.preimages.null_space import Basis, Moved, NullSpace
 from preimage.inverse.preimages.objective import Distance, Objective, Together
-from preimage.inverse.preimages.targets import LogitsUpToConstant, Probabilities, SomeOutputs, Target
+from preimage.inverse.preimages.targets import (
+    LogitsUpToConstant,
+    Probabilities,
+    SomeOutputs,
+    SomeProbabilities,
+    Target,
+)
 from preimage.inverse.preimages.total_variation import TotalVariation
 
 __all__ = [
@@ -20,6 +26,7 @@ __all__ = [
     "Probabilities",
     "Recipe",
     "SomeOutputs",
+    "SomeProbabilities",
     "Target",
     "Together",
     "TotalVariation",

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import final
 
+import torch
 from torch import Tensor
 
 from preimage.errors import DomainError, NonFiniteError, ShapeError
@@ -136,6 +137,47 @@ class SomeOutputs(Target):
         outputs = self.wanted.new_zeros(len(self.wanted), *shape)
         outputs.flatten(1)[:, self.positions] = self.wanted
         return outputs
+
+
+@final
+class SomeProbabilities(Target):
+    """Prescribed probabilities of some classes behind a softmax; how the others share the rest is free.
+
+    Compared as square roots, as :class:`Probabilities` are.
+
+    Args:
+        positions: which classes.
+        values: their probabilities, ``(N, len(positions))``, not negative, each row of total 1 at most.
+
+    Raises:
+        ShapeError: when the numbers of positions and values differ, or a position is named twice.
+        DomainError: for negative numbers or a total above 1.
+
+    Example:
+        >>> import torch
+        >>> target = SomeProbabilities([1], torch.tensor([[0.81]]))
+        >>> target.see(torch.tensor([[0.1, 0.81, 0.09]]).log())
+        tensor([[0.9000]])
+    """
+
+    def __init__(self, positions: Sequence[int], values: Tensor) -> None:
+        some = SomeOutputs(positions, values)
+        self.positions, self.values = some.positions, some.wanted
+        if bool((self.values < 0).any()) or bool((self.values.sum(1) > 1 + ROOM).any()):
+            raise DomainError("probabilities must not be negative nor have a total above 1 in a row")
+        self.wanted = self.values.sqrt()
+
+    def see(self, outputs: Tensor) -> Tensor:
+        """Square roots of the probabilities at the positions."""
+        return (outputs.flatten(1).log_softmax(1) / 2).exp()[:, self.positions]
+
+    def example(self, shape: tuple[int, ...]) -> Tensor:
+        """Logarithms, the rest shared evenly."""
+        count = torch.Size(shape).numel()
+        rest = (1 - self.values.sum(1, keepdim=True)).clamp_min(1e-6) / max(1, count - len(self.positions))
+        full = rest.expand(-1, count).clone()
+        full[:, self.positions] = self.values.clamp_min(1e-6)
+        return full.log().view(-1, *shape)
 
 
 def _matrix(values: Tensor) -> Tensor:
