@@ -105,7 +105,7 @@ def draw(
     }
     one, titles = eeg.band_maps(prototypes[1], channels, rate)
     other, _ = eeg.band_maps(prototypes[0], channels, rate)
-    drawings["maps"] = eeg.scalp_maps(one - other, channels, titles, title="abnormal minus normal")
+    drawings["maps"] = eeg.separate_scalp_maps(one - other, channels, titles, title="abnormal minus normal")
     for name, drawing in drawings.items():
         drawing.savefig(out / f"{name}.png")
 

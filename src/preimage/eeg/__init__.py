@@ -44,6 +44,7 @@ from preimage.eeg.plots import plot_electrode_prototypes as plot_electrode_proto
 from preimage.eeg.plots import plot_fourier_mixture as plot_fourier_mixture
 from preimage.eeg.plots import plot_waveforms as plot_waveforms
 from preimage.eeg.plots import scalp_maps as scalp_maps
+from preimage.eeg.plots import separate_scalp_maps as separate_scalp_maps
 from preimage.eeg.readers import blink as blink
 from preimage.eeg.readers import finger_movements as finger_movements
 from preimage.eeg.readers import from_mne as from_mne

@@ -20,6 +20,7 @@ from preimage.classify import (
 from preimage.eeg.recordings import Recordings
 from preimage.eeg.report_figures import write_figures
 from preimage.eeg.report_page import page
+from preimage.eeg.spectral import SpectralSettings
 from preimage.eeg.spectral_choice import choose_spectral, stratified_folds, usual_candidates
 from preimage.errors import DataFileError
 from preimage.functional.proportion import Proportion, clopper_pearson
@@ -175,11 +176,12 @@ def write_report(report: PrototypeReport, folder: str | Path) -> Path:
     return target
 
 
-def _affordable(recordings: Recordings) -> list[Any]:
-    """Candidates with no more numbers than a few times the recordings."""
-    every = [c for c in usual_candidates(recordings.rate) if c.low <= recordings.x.shape[2]]
-    small = [c for c in every if c.across < 1 or c.low * len(recordings.channels) <= 600]
-    return small or every
+def _affordable(recordings: Recordings) -> list[SpectralSettings]:
+    """Candidates that are fitted in seconds: fewer of them, and no large covariance across frequencies."""
+    few = [c for c in usual_candidates(recordings.rate) if c.low in (6, 10, 14, 20, 28)]
+    fitting = [c for c in few if c.low <= recordings.x.shape[2] and c.across < 1]
+    size = len(recordings.channels)
+    return [c for c in fitting if c.across == 0 or size * (c.low + len(c.edges)) <= 150]
 
 
 def _number(value: float) -> float | None:

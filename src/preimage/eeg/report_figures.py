@@ -11,7 +11,7 @@ from preimage.eeg.plots import (
     plot_class_evidence,
     plot_electrode_prototypes,
     plot_waveforms,
-    scalp_maps,
+    separate_scalp_maps,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _waveforms(report: PrototypeReport, path: Path) -> Path:
 def _maps(report: PrototypeReport, label: int, path: Path) -> Path:
     one, titles = band_maps(report.prototypes.x[label].detach(), report.channels, report.rate)
     other, _ = band_maps(report.prototypes.x[0].detach(), report.channels, report.rate)
-    scalp_maps(one - other, report.channels, titles, report.unit).savefig(path)
+    separate_scalp_maps(one - other, report.channels, titles, report.unit).savefig(path)
     return path
 
 

@@ -10,3 +10,4 @@ from preimage.eeg.plots.prototypes import plot_waveforms as plot_waveforms
 from preimage.eeg.plots.scalp import band_maps as band_maps
 from preimage.eeg.plots.scalp import draw_scalp_map as draw_scalp_map
 from preimage.eeg.plots.scalp import scalp_maps as scalp_maps
+from preimage.eeg.plots.scalp import separate_scalp_maps as separate_scalp_maps

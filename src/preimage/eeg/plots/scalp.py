@@ -108,6 +108,54 @@ def scalp_maps(
     return drawing
 
 
+def separate_scalp_maps(
+    maps: Tensor, channels: Sequence[str], titles: Sequence[str], unit: str = "µV", title: str = ""
+) -> Figure:
+    """Several maps of the scalp, each with colours and a bar of its own, for numbers of different sizes.
+
+    Args:
+        maps: one row of numbers a map ``(M, C)``.
+        channels: names of electrodes of the 10-10 system.
+        titles: one a map.
+        unit: of the numbers.
+        title: of the whole figure.
+
+    Returns:
+        A figure of matplotlib, the maps in one row.
+
+    Raises:
+        ShapeError: the parts do not fit together, or an electrode has no position.
+        MissingExtraError: MNE or matplotlib is not installed.
+
+    Cost: a tenth of a second a map.
+    """
+    if len(maps) != len(titles):
+        raise ShapeError(f"separate_scalp_maps: {len(maps)} maps and {len(titles)} titles, wanted one each")
+    drawing = figure(2.0 * len(maps), 2.75 if title else 2.5)
+    room = 1 / len(maps)
+    for number, (values, name) in enumerate(zip(maps, titles, strict=True)):
+        axes = drawing.add_axes(((number + 0.06) * room, 0.2, 0.88 * room, 0.58))
+        image = draw_scalp_map(axes, values, channels)
+        axes.set_title(name, fontsize=9)
+        bar = drawing.colorbar(
+            image,
+            cax=drawing.add_axes(((number + 0.22) * room, 0.155, 0.56 * room, 0.03)),
+            orientation="horizontal",
+        )
+        bar.ax.tick_params(labelsize=6.5)
+        bar.locator = _three_ticks()
+        bar.set_label(unit, fontsize=7, labelpad=1)
+    if title:
+        drawing.suptitle(title, fontsize=10.5)
+    return drawing
+
+
+def _three_ticks() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(nbins=3, symmetric=True)
+
+
 def band_maps(
     x: Tensor, channels: Sequence[str], rate: float, bands: Sequence[tuple[float, float]] | None = None
 ) -> tuple[Tensor, list[str]]:
