@@ -21,10 +21,8 @@ from classify_train import seconds
 from preimage.classify import (
     EqualMassBins,
     GenerativeClassifier,
-    LogDensityScore,
-    TypicalityScore,
     abstention_threshold,
-    calibrate,
+    best_temperature,
     class_information,
     load_classifier,
     reliability,
@@ -69,11 +67,20 @@ def abstaining(
 
 
 def strangers(model: GenerativeClassifier, known: Tensor, test: Tensor, strange: Tensor) -> dict[str, float]:
-    """How well pictures of another kind are told from known ones."""
-    scores = {"log-density": LogDensityScore(model), "typicality": TypicalityScore(model, known)}
-    found = {name: separation(score(test), score(strange)) for name, score in scores.items()}
-    doubt = [1 - in_parts(model.predict_proba, part).amax(1) for part in (test, strange)]
-    return found | {"doubt about the class": separation(*doubt)}
+    """How well pictures of another kind are told from known ones, from tables of log-densities."""
+    density = [-(table + model.log_prior).logsumexp(1) for table in (known, test, strange)]
+    entropy = density[0].mean()
+    doubt = [1 - probabilities(model, table).amax(1) for table in (test, strange)]
+    return {
+        "log-density": separation(density[1], density[2]),
+        "typicality": separation((density[1] - entropy).abs(), (density[2] - entropy).abs()),
+        "doubt about the class": separation(*doubt),
+    }
+
+
+@torch.no_grad()
+def probabilities(model: GenerativeClassifier, table: Tensor) -> Tensor:
+    return (table / model.temperature + model.log_prior).softmax(1)
 
 
 def prototypes(model: GenerativeClassifier) -> dict[str, float]:
@@ -91,29 +98,28 @@ def measured(name: str, path: str | None, other: str | None, keep: Path) -> dict
     data, model = pictures(name, path), load_classifier(keep / name)
     stranger = pictures("mnist-5k" if name == "fashion-mnist" else "fashion-mnist", other)
     assert data.labels is not None
-    test, labels, held = data.test, data.labels.test, data.labels.validation
-    before = model.predict_proba(test)
-    trained_at = model.temperature.item()
-    calibrate(model, data.validation, held)
-    probability = model.predict_proba(test)
-    table = in_parts(model.class_log_prob, test)
-    numbers = test[0].numel()
+    labels, held = data.labels.test, data.labels.validation
+    table, held_table, strange = (
+        in_parts(model.class_log_prob, part) for part in (data.test, data.validation, stranger.test[:2000])
+    )
+    before, trained_at = probabilities(model, table), model.temperature.item()
+    fitted = best_temperature(held_table, held, model.log_prior)
+    model.log_temperature.data.fill_(math.log(fitted))
+    probability, held_probability = probabilities(model, table), probabilities(model, held_table)
+    numbers = data.test[0].numel()
     result = {
         "accuracy": share(probability.argmax(1) == labels),
-        "validation_accuracy": share(model.predict(data.validation) == held),
+        "validation_accuracy": share(held_probability.argmax(1) == held),
         "bits_per_dim": float(-(table + model.log_prior).logsumexp(1).mean() / (numbers * math.log(2))),
         "class_bits": class_information(table, labels, model.log_prior),
         "calibration_error": errors(before, labels),
         "calibration_error_after_temperature": errors(probability, labels),
-        "temperature": {"trained": trained_at, "calibrated": model.temperature.item()},
-        "abstention": abstaining(
-            model.predict_proba(data.validation), held, probability, labels, RISKS[name]
-        ),
-        "strangers": strangers(model, data.validation, test[:2000], stranger.test[:2000]),
+        "temperature": {"trained": trained_at, "calibrated": fitted},
+        "abstention": abstaining(held_probability, held, probability, labels, RISKS[name]),
+        "strangers": strangers(model, held_table, table[:2000], strange),
         "prototypes": prototypes(model),
         "parameters": sum(p.numel() for p in model.parameters()),
         "training": seconds(name, keep),
-        "epochs": len(model.history),
     }
     draw(name, model, data, before, probability, labels)
     return result
