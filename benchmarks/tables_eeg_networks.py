@@ -12,7 +12,7 @@ GOALS = {"temporal slowing": "T3, T4", "occipital alpha": "O1, O2", "frontal off
 
 def sections() -> list[str]:
     """The sections of this topic, where their files exist."""
-    made = [networks(), prototypes(), distilled(), electrodes(), low_frequencies()]
+    made = [networks(), spectral(), prototypes(), distilled(), electrodes(), low_frequencies()]
     return [text for text in made if text]
 
 
@@ -44,10 +44,35 @@ def networks() -> str:
         "EEG-InvNet on synthetic EEG (4-7, 4-8, 4-9, 4-10)",
         f"{COMMAND} discriminative generative",
         f"21 electrodes, 128 samples, four planted features; a smaller network than the published one"
-        f" ({one['parameters']:,} parameters), started from data and trained for five epochs. The optimum is the"
+        f" ({one['parameters']:,} parameters), started from data, with the last of its stages trained for eight"
+        " epochs on 6,000 windows. The goal of one point from the optimum is missed: what separates the classes in"
+        " their covariances the couplings learn step by step, and eight epochs are few. The optimum is the"
         f" exact Bayes classifier on the same {one['accuracy']['trials']:,} windows. The inverse error is the largest"
         " difference in float32 on 500 windows, data of standard deviation 1; the goal is 1e-4.",
         table(head, rows),
+    )
+
+
+def spectral() -> str:
+    """The closed-form classifier on the same windows."""
+    found = read("eeg_networks_spectral")
+    if not found:
+        return ""
+    rows = [
+        [
+            f"{run['windows']:,}",
+            _share(run["accuracy"]),
+            f"{run['bayes_accuracy']:.1%}",
+            f"{run['seconds']:.0f} s",
+        ]
+        for run in found["runs"]
+    ]
+    return section(
+        "SpectralClassifier on the same synthetic EEG (4-10)",
+        f"{COMMAND} spectral",
+        "The generative classifier with a fixed transform and a closed-form fit; its bands are chosen on a quarter"
+        " of the windows to train on, held out. The test windows are those of the table above.",
+        table(["windows", "accuracy (95 %)", "optimum", "CPU"], rows),
     )
 
 
@@ -100,9 +125,14 @@ def distilled() -> str:
         f" {_share(run['accuracy'])}; {run['parameters']:,} parameters, {run['seconds']:.0f} s of one core. It sees"
         " neither the sign of the frontal offset nor amplitudes. For every feature: the filters whose waveform peaks"
         " within 2 Hz, and the share of the covariance pattern of the one with the most evidence that the planted"
-        " sources explain.",
-        table(["planted feature", "filters in its band", "peak of the best", "pattern"], rows),
+        " sources explain: by the covariance of the electrodes, where slow noise dominates, and behind the"
+        " filter's own waveform.",
+        table(["planted feature", "filters in its band", "peak of the best", "pattern", "in the band"], rows),
     )
+
+
+def _band(pattern: dict[str, Any]) -> str:
+    return f"{pattern['in_band']:.3f}" if "in_band" in pattern else ""
 
 
 def electrodes() -> str:
