@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -105,7 +106,7 @@ def plot_electrode_prototypes(
         for channel, axes in enumerate(all_axes):
             shown = bool(clear[label, channel])
             share = float(probability[label, channel])
-            colour = colours.cmap(colours.norm(share)) if shown else "#999999"
+            colour = colours.to_rgba(np.asarray(share)) if shown else "#999999"
             axes.axhline(0, color="#CCCCCC", linewidth=0.6)
             axes.plot(
                 seconds, prototypes[label, channel].cpu(), "-" if shown else ":", color=colour, linewidth=1.3

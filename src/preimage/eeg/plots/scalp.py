@@ -133,9 +133,10 @@ def separate_scalp_maps(
         raise ShapeError(f"separate_scalp_maps: {len(maps)} maps and {len(titles)} titles, wanted one each")
     drawing = figure(2.0 * len(maps), 2.75 if title else 2.5)
     room = 1 / len(maps)
+    least = 1e-3 * float(maps.detach().abs().max())  # a map of rounding errors stays blank
     for number, (values, name) in enumerate(zip(maps, titles, strict=True)):
         axes = drawing.add_axes(((number + 0.06) * room, 0.2, 0.88 * room, 0.58))
-        image = draw_scalp_map(axes, values, channels)
+        image = draw_scalp_map(axes, values, channels, max(float(values.abs().max()), least))
         axes.set_title(name, fontsize=9)
         bar = drawing.colorbar(
             image,
