@@ -7,7 +7,6 @@ from typing import Any
 from results_text import read, section, table
 
 COMMAND = "python benchmarks/eeg_networks.py"
-GOALS = {"temporal slowing": "T3, T4", "occipital alpha": "O1, O2", "frontal offset": "FP1, FP2"}
 
 
 def sections() -> list[str]:
