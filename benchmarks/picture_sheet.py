@@ -11,9 +11,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
-from picture_crops import crops
 from torch import Tensor
 
+from picture_crops import crops
 from preimage import flows
 
 ROOT = Path(__file__).parents[1]

@@ -166,7 +166,8 @@ def classifier_divergence(
     half = rows // 2
     pairs = torch.stack([x, y], dim=1).detach()  # (rows, 2, D)
     net = MLP(x.shape[1], 1, hidden_features).to(x)
-    fit(net, _classification, pairs[:half], FitSettings(**(_CLASSIFIER | settings)))
+    with torch.enable_grad():
+        fit(net, _classification, pairs[:half], FitSettings(**(_CLASSIFIER | settings)))
     with torch.no_grad():
         log_odds = _log_odds(net, pairs[half:])  # (rows - half, 2)
     return _judged(log_odds)
