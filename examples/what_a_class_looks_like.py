@@ -23,10 +23,10 @@ SHADES = 16  # the digits have grey levels from 0 to 16
 
 def digits() -> tuple[Tensor, Tensor]:
     """Pictures (N, 1, 8, 8) of whole numbers from 0 to 16, and what they show (N,)."""
-    found = load_digits()
-    order = torch.randperm(len(found.target), generator=torch.Generator().manual_seed(0))
-    x = torch.tensor(found.images, dtype=torch.uint8)[order][:, None]
-    return x, torch.tensor(found.target)[order].long()
+    pixels, labels = load_digits(return_X_y=True)
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    x = torch.tensor(pixels, dtype=torch.uint8).reshape(-1, 1, 8, 8)
+    return x[order], torch.tensor(labels)[order].long()
 
 
 def draw(path: str, rows: dict[str, Tensor]) -> None:
