@@ -116,6 +116,6 @@ def learning_rate_curve(found: LearningRates) -> Figure:
         axes.axvline(
             found.suggestion, color=SAMPLES, lw=1.2, ls="--", label=f"suggested: {found.suggestion:.2g}"
         )
-        axes.legend(loc="upper left", fontsize=8)
+        axes.legend(loc="best", fontsize=8)
     axes.set(xscale="log", xlabel="learning rate", ylabel="smoothed loss", title="learning-rate sweep")
     return figure
