@@ -79,6 +79,21 @@ def picture_memory() -> str:
     )
 
 
+def small_pictures() -> str:
+    found = read("small_pictures")
+    rows = [
+        [name, f"{row['one']:.3f}", f"{row['several']:.3f}", f"{row['error']:.3f}", f"{row['seconds']:.0f} s"]
+        for name, row in found["table"].items()
+    ]
+    return section(
+        f"Glow on digits and clothes, {found['steps']} steps",
+        "python benchmarks/small_pictures.py",
+        "Bits per dimension of the bytes, an upper bound (acceptance id 3-23), with one draw of the noise and with"
+        " eight; seconds of training on one core, so far from what more training gives.",
+        table(["data, noise", "bits, 1 draw", "bits, 8 draws", "standard error", "process time"], rows),
+    )
+
+
 def layer_times() -> str:
     found = read("layer_times")
     layers: dict[str, list[dict]] = {}
@@ -115,5 +130,7 @@ def layer_times() -> str:
 
 def sections() -> list[str]:
     picture = [*measured({"picture_flow": picture_bits}), *measured({"picture_flow": picture_memory})]
-    others = measured({"adversarial": adversarial, "layer_times": layer_times})
+    others = measured(
+        {"small_pictures": small_pictures, "adversarial": adversarial, "layer_times": layer_times}
+    )
     return [part for part in [*picture, *others] if part]

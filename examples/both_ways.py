@@ -3,13 +3,14 @@
     python examples/both_ways.py --steps 300
 
 Two half circles with noise. The flow is trained by likelihood, by two critics (one compares samples with
-data, the other encoded data with latents), and by both together. Printed are the negative log-likelihood of new
-data, how far encoded data are from the latents that the flow assumes (nats, by nearest neighbours), and how
+data, the other encoded data with latents), and by both together. Printed are the negative log-likelihood of
+new data, how far encoded data are from the latents that the flow assumes (nats, by nearest neighbours), and how
 well a classifier tells samples from data (0.5: not at all).
 """
 
 import argparse
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,15 +28,15 @@ def moons(rows: int) -> Tensor:
     return torch.lerp(outer, inner, side[:, None]) + 0.1 * torch.randn(rows, 2)
 
 
-def by_likelihood(flow: Flow, x: Tensor, **settings: object) -> None:
+def by_likelihood(flow: Flow, x: Tensor, **settings: Any) -> None:
     flow.fit(x, **settings)
 
 
-def by_critics(flow: Flow, x: Tensor, **settings: object) -> None:
+def by_critics(flow: Flow, x: Tensor, **settings: Any) -> None:
     fit_both_ways(flow, x, likelihood=0.0, critic=FlatCritic(2, (64, 64)), **settings)
 
 
-def by_all(flow: Flow, x: Tensor, **settings: object) -> None:
+def by_all(flow: Flow, x: Tensor, **settings: Any) -> None:
     fit_both_ways(flow, x, likelihood=1.0, critic=FlatCritic(2, (64, 64)), **settings)
 
 
