@@ -115,6 +115,7 @@ def distilled() -> str:
             p["filters"],
             f"{p['hertz']:.1f} Hz" if "hertz" in p else "",
             f"{p.get('pattern', 0):.3f}",
+            _band(p),
         ]
         for p in run["patterns"]
     ]
