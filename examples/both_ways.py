@@ -3,9 +3,9 @@
     python examples/both_ways.py --steps 300
 
 Two half circles with noise. The flow is trained by likelihood, by two critics (one compares samples with
-data, the other encoded data with latents), and by both together. Printed are the negative log-likelihood of
-new data, how far encoded data are from the latents that the flow assumes (nats, by nearest neighbours), and how
-well a classifier tells samples from data (0.5: not at all).
+data, the other encoded data with latents), and by both together. Printed are the negative log-likelihood
+of new data, how far encoded data are from the latents that the flow assumes (nats, by nearest neighbours),
+and how well a classifier tells samples from data (0.5: not at all).
 """
 
 import argparse
