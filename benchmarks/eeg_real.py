@@ -4,7 +4,7 @@ python benchmarks/eeg_real.py
 
 Everything is chosen inside the recordings to train on: settings of closed-form methods by cross-validation, weights
 of networks by a held-out fifth. All networks share the loop, the epochs and the seeds; those of braindecode see 64
-and 100 Hz, for which they are built.
+and 100 Hz; EEG-InvNet and EEG-CosNet one of two rates, chosen by validation.
 """
 
 import json

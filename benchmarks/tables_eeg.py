@@ -27,9 +27,10 @@ def real() -> str:
         "python benchmarks/eeg_real.py",
         "SelfRegulationSCP1 is repaired to the one channel that was recorded; HandMovementDirection is MEG."
         " Everything was chosen inside the recordings to train on: settings of the closed-form methods by"
-        " ten-fold cross-validation, weights and input rates of networks by a held-out fifth. All networks share"
-        " the loop (AdamW, 40 epochs, the epoch of the best validation loss) and the seeds; those of braindecode"
-        " see 64 and 100 Hz. The interval is that of Clopper and Pearson for the mean accuracy: with 293"
+        " ten-fold cross-validation, the epoch of networks by a held-out fifth, which also chose one of two input"
+        " rates for EEG-InvNet and EEG-CosNet. All networks train for 40 epochs with the same seeds; those of"
+        " braindecode see the recordings at 64 and 100 Hz. The corpus of the thesis (TUH Abnormal) is not"
+        " freely available; these sets stand in for it. The interval is that of Clopper and Pearson for the mean accuracy: with 293"
         " recordings about 3 points to either side, with 74 about 12, so neighbours in the second table cannot"
         " be told apart. EEG-CosNet knows no signs, so slow potentials, which differ in sign, are beyond it.",
         *parts,

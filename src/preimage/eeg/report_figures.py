@@ -23,7 +23,7 @@ def write_figures(report: PrototypeReport, folder: Path) -> list[tuple[str, str,
     found = [
         (
             "What every class looks like",
-            "The inverse of the mean of every class. The phase of fast waves may be arbitrary.",
+            "The inverse of every class mean, minus what all share. Phases of fast waves may be arbitrary.",
             _waveforms(report, folder / "prototypes.png"),
         )
     ]
@@ -51,9 +51,10 @@ def write_figures(report: PrototypeReport, folder: Path) -> list[tuple[str, str,
 
 def _waveforms(report: PrototypeReport, path: Path) -> Path:
     x = report.prototypes.x.detach()
-    plot_waveforms(x, report.channels, report.rate, report.classes, "Class prototypes", report.unit).savefig(
-        path
-    )
+    x = x - x.mean(0)  # what all classes share, such as the background, would hide the rest
+    plot_waveforms(
+        x, report.channels, report.rate, report.classes, "Class prototypes minus their mean", report.unit
+    ).savefig(path)
     return path
 
 
