@@ -102,10 +102,14 @@ def measured(name: str, path: str | None, other: str | None, keep: Path) -> dict
     table, held_table, strange = (
         in_parts(model.class_log_prob, part) for part in (data.test, data.validation, stranger.test[:2000])
     )
-    before, trained_at = probabilities(model, table), model.temperature.item()
-    fitted = best_temperature(held_table, held, model.log_prior)
+    scores, held_scores = (
+        in_parts(model.class_scores, data.test),
+        in_parts(model.class_scores, data.validation),
+    )
+    before, trained_at = probabilities(model, scores), model.temperature.item()
+    fitted = best_temperature(held_scores, held, model.log_prior)
     model.log_temperature.data.fill_(math.log(fitted))
-    probability, held_probability = probabilities(model, table), probabilities(model, held_table)
+    probability, held_probability = probabilities(model, scores), probabilities(model, held_scores)
     numbers = data.test[0].numel()
     result = {
         "accuracy": share(probability.argmax(1) == labels),

@@ -7,6 +7,8 @@ import torch
 from problems import blobs, exact_classifier, small_classifier
 from torch.utils.data import TensorDataset
 
+import preimage as pi
+from preimage import flows
 from preimage.bijection import Chain
 from preimage.classify import (
     ClassAndBitsLoss,
@@ -231,3 +233,23 @@ def test_class_frequencies():
 def test_bad_arguments_are_refused(wrong, error, said):
     with pytest.raises(error, match=said):
         wrong()
+
+
+def test_bytes_get_the_same_answer_at_every_call() -> None:
+    base = flows.UnitClassConditionalNormal(4, classes=2, means=torch.tensor([[-0.1] * 4, [0.1] * 4]))
+    model = GenerativeClassifier(
+        flows.Flow(pi.layers.Affine(4), base, surjection=pi.layers.Dequantisation(4)), classes=2
+    ).eval()
+    x = torch.randint(0, 4, (20, 4))
+    torch.testing.assert_close(model.predict_proba(x), model.predict_proba(x), rtol=0, atol=0)
+    wanted = model.base.class_log_prob(model.flow.bijection((x + 0.5) / 4)).softmax(1)
+    torch.testing.assert_close(model.predict_proba(x), wanted)
+    assert not torch.equal(model.class_log_prob(x), model.class_log_prob(x))
+
+
+def test_other_surjections_answer_with_one_fixed_draw() -> None:
+    surjection = pi.layers.ArgmaxSurjection(pi.layers.GaussianNoise(3))
+    base = flows.UnitClassConditionalNormal(3, classes=2)
+    model = GenerativeClassifier(flows.Flow(pi.layers.Affine(3), base, surjection=surjection), classes=2)
+    x = torch.tensor([0, 2, 1])
+    torch.testing.assert_close(model.predict_proba(x), model.predict_proba(x), rtol=0, atol=0)

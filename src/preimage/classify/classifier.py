@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from preimage.certificate import OnError
 from preimage.checks import as_tuple
 from preimage.classify.evidence import Evidence
-from preimage.classify.latents import latents
+from preimage.classify.latents import direct_class_log_prob, latents, middle
 from preimage.classify.losses import ClassAndDensityLoss, ClassifierLoss
 from preimage.classify.parts import in_parts
 from preimage.classify.priors import log_priors
@@ -109,6 +109,13 @@ class GenerativeClassifier(nn.Module):
         z, log_det = latents(self.flow, x)
         return self.base.class_log_prob(z) + log_det[:, None]
 
+    def class_scores(self, x: Any) -> Tensor:
+        """:meth:`class_log_prob` up to a constant of every row, ``(N, K)``, the same at every call.
+
+        Nothing is drawn: where the flow dequantises, these are the densities at the middle of every bin.
+        """
+        return direct_class_log_prob(self, middle(self.flow, x))
+
     def log_prob(self, x: Any, c: Any = None) -> Tensor:
         r"""The log-density of every row ``(N,)``: :math:`\log p(x \mid c)`, or the marginal over the priors.
 
@@ -127,12 +134,15 @@ class GenerativeClassifier(nn.Module):
         return self.class_log_prob(x) / self.temperature + self.log_prior
 
     def predict_proba(self, x: Any) -> Tensor:
-        r"""The probability of every class, :math:`p(c \mid x)`, ``(N, K)``; in parts, without gradients."""
-        return in_parts(self.logits, x).softmax(dim=1)
+        r"""The probability of every class, :math:`p(c \mid x)`, ``(N, K)``; in parts, without gradients.
+
+        Where the flow dequantises, of the middle of every bin: the same rows get the same answer.
+        """
+        return in_parts(self._steady_logits, x).softmax(dim=1)
 
     def predict(self, x: Any) -> Tensor:
-        """The most probable class of every row, whole numbers ``(N,)``; in parts, without gradients."""
-        return in_parts(self.logits, x).argmax(dim=1)
+        """The most probable class of every row, whole numbers ``(N,)``, as :meth:`predict_proba`."""
+        return in_parts(self._steady_logits, x).argmax(dim=1)
 
     def evidence(self, x: Any, labels: Tensor) -> Evidence:
         """What the losses are made of, for rows and their labels ``(N,)``, -1 where unknown."""
@@ -205,6 +215,9 @@ class GenerativeClassifier(nn.Module):
             on_error: what happens where it is exceeded: ``"raise"``, ``"warn"`` or ``"nan"``.
         """
         return inverted_class_means(self, tolerance=tolerance, on_error=on_error)
+
+    def _steady_logits(self, x: Any) -> Tensor:
+        return self.class_scores(x) / self.temperature + self.log_prior
 
     def _evidence(self, class_log_prob: Tensor, labels: Tensor) -> Evidence:
         return Evidence(

@@ -37,6 +37,13 @@ def direct_class_log_prob(classifier: GenerativeClassifier, x: Any) -> Tensor:
     return classifier.base.class_log_prob(classifier.flow.base.named(z)) + log_det[:, None]
 
 
+def middle(flow: Flow, x: Any) -> Any:
+    """What the bijection takes for data, the same at every call: the middle of a bin where one is drawn."""
+    if flow.surjection is None:
+        return _lifted(flow, x)[0]
+    return _like_flow(flow, flow.surjection.middle(x))
+
+
 def _lifted(flow: Flow, x: Any) -> tuple[Any, Tensor | float]:
     if flow.surjection is not None:
         lifted, weight = flow.surjection.forward_and_log_weight(x)

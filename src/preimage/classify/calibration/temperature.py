@@ -65,7 +65,7 @@ def calibrate(classifier: GenerativeClassifier, x: Any, labels: Tensor) -> float
 
     Cost: one pass over the rows.
     """
-    found = best_temperature(in_parts(classifier.class_log_prob, x), labels, classifier.log_prior)
+    found = best_temperature(in_parts(classifier.class_scores, x), labels, classifier.log_prior)
     with torch.no_grad():
         classifier.log_temperature.fill_(math.log(found))
     return found

@@ -75,6 +75,12 @@ class Dequantisation(Surjection):
         y = torch.maximum(torch.minimum((whole + u) / self.levels, high), low)
         return y, -log_prob - self._log_levels(y)
 
+    def middle(self, x: Tensor) -> Tensor:
+        """The middle of every bin, ``(x + 1/2) / L``."""
+        whole = self._as_floats(x)
+        check_values("Dequantisation.middle", "x", whole, WholeNumbers(0, self.levels - 1), self.noise)
+        return (whole + 0.5) / self.levels
+
     def inverse_and_log_weight(
         self, y: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:

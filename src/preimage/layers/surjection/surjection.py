@@ -69,6 +69,11 @@ class Surjection(nn.Module, abc.ABC):
         """The data alone."""
         return self.inverse_and_log_weight(y, generator)[0]
 
+    def middle(self, x: Any) -> Any:
+        """One fixed latent of x, for answers that must not change from call to call: by default one draw."""
+        device = checks.as_tuple(x)[0].device
+        return self.forward(x, torch.Generator(device).manual_seed(0))
+
     @property
     def inv(self) -> Surjection:
         """This map with its directions swapped: a view that shares the parameters; ``s.inv.inv is s``."""
