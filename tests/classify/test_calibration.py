@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from problems import blobs, exact_classifier
+from class_problems import blobs, exact_classifier
 
 from preimage.bijection import Chain
 from preimage.classify import (

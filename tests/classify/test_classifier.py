@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from problems import blobs, exact_classifier, small_classifier
+from class_problems import blobs, exact_classifier, small_classifier
 from torch.utils.data import TensorDataset
 
 import preimage as pi

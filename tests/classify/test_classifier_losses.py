@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from problems import exact_classifier
+from class_problems import exact_classifier
 
 from preimage.classify import (
     ClassAndBitsLoss,

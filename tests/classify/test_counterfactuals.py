@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from problems import exact_classifier, small_classifier
+from class_problems import exact_classifier, small_classifier
 from scipy.optimize import minimize
 
 from preimage.classify import GenerativeClassifier, mean_shift, smallest_move

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from problems import exact_classifier, small_classifier
+from class_problems import exact_classifier, small_classifier
 from torch import nn
 
 import preimage as pi

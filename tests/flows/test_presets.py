@@ -29,8 +29,12 @@ def curved(make, **more):
     return flow
 
 
+# Other rooms register presets of their own when they are imported.
+OWN = {name: build for name, build in PRESETS.items() if build.__module__.startswith("preimage.flows.")}
+
+
 def test_every_preset_is_in_the_table():
-    assert set(PRESETS) == {name.split(",")[0] for name in MAKERS}
+    assert set(OWN) == {name.split(",")[0] for name in MAKERS}
 
 
 @pytest.mark.shows("4-2")
@@ -224,7 +228,7 @@ def _rewrite(path, config):
 
 
 def test_presets_use_the_words_of_the_library():
-    for name, build in PRESETS.items():
+    for name, build in OWN.items():
         known = inspect.signature(build).parameters
         assert {"context", "hidden_features", "memory"} <= set(known), name
         assert isinstance(build, object)

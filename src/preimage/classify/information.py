@@ -38,7 +38,7 @@ def class_information(class_log_prob: Tensor, labels: Tensor, log_prior: Tensor)
     Example:
         >>> import torch
         >>> certain = torch.tensor([[0.0, -99.0], [-99.0, 0.0]])
-        >>> class_information(certain, torch.tensor([0, 1]), torch.tensor([0.5, 0.5]).log())
+        >>> round(class_information(certain, torch.tensor([0, 1]), torch.tensor([0.5, 0.5]).log()), 6)
         1.0
     """
     checked_labels("class_information", class_log_prob, labels)
