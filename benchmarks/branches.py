@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 import preimage as pi
 from preimage.inverse import linear as li
+from preimage.inverse.planning.turning_points import turning_point
 from preimage.inverse.solvers.branches import BranchedInverse
-from preimage.inverse.turning_points import turning_point
 
 RESULT = Path(__file__).parent / "results" / "branches.json"
 UNITS, EPOCHS, TESTED = 160, 30, 200

@@ -8,8 +8,8 @@ from torch import nn
 import preimage as pi
 from preimage.capture import capture
 from preimage.inverse.linear import Convolution, Dense
+from preimage.inverse.planning.turning_points import turning_point
 from preimage.inverse.solvers.branches import BranchedInverse
-from preimage.inverse.turning_points import turning_point
 
 FUNCTIONS = {
     "silu": F.silu,

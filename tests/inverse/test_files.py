@@ -11,7 +11,7 @@ from torch import nn
 
 import preimage as pi
 from preimage.errors import ModelFileError, NumericalWarning, OutputError
-from preimage.inverse.folder import CONFIG, MANIFEST, TENSORS, _facts
+from preimage.inverse.saving.folder import CONFIG, MANIFEST, TENSORS, _facts
 
 
 def make(seed=0, width=6):

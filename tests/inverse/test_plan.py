@@ -8,7 +8,7 @@ from torch import nn
 from preimage.capture import capture
 from preimage.errors import NotInvertibleError
 from preimage.inverse import Guarantee, plan, rules
-from preimage.inverse.plan import Compute
+from preimage.inverse.planning.plan import Compute
 
 
 def planned(model, *shape):

@@ -2,15 +2,15 @@
 
 from preimage.inverse.bars import ProgressBar
 from preimage.inverse.calibration import Calibration
-from preimage.inverse.files import load_inverse
-from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.inverse import Inverse
 from preimage.inverse.invert import invert
-from preimage.inverse.ledger import Ledger, Row
 from preimage.inverse.moore_penrose import MoorePenrose, pseudo_inverse
-from preimage.inverse.plan import Plan, plan
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.plan import Plan, plan
 from preimage.inverse.registry import UNKNOWN, Site, Solved, register_inverse
-from preimage.inverse.report import Report, RoundTrips
+from preimage.inverse.reporting.ledger import Ledger, Row
+from preimage.inverse.reporting.report import Report, RoundTrips
+from preimage.inverse.saving.files import load_inverse
 from preimage.inverse.traced import Traced
 
 __all__ = [

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from preimage.capture.graph import Graph
 from preimage.capture.taps import called_path
+from preimage.inverse.planning.region import Region
 from preimage.inverse.prior import Prior, priors
-from preimage.inverse.region import Region
 from preimage.inverse.registry import module_rule
 
 

@@ -16,13 +16,13 @@ from preimage.certificate import Certificate, join, relative_residual
 from preimage.errors import PreimageError
 from preimage.inverse.context import RuleContext
 from preimage.inverse.evidence import per_sample, without_derivative
-from preimage.inverse.guarantee import CERTAIN, SURJECTIVE
 from preimage.inverse.packing import stacked
-from preimage.inverse.plan import Compute, Plan
-from preimage.inverse.region import Region
+from preimage.inverse.planning.guarantee import CERTAIN, SURJECTIVE
+from preimage.inverse.planning.plan import Compute, Plan
+from preimage.inverse.planning.region import Region
+from preimage.inverse.planning.roles import is_structural
+from preimage.inverse.planning.search import whole
 from preimage.inverse.registry import Site, Solved
-from preimage.inverse.roles import is_structural
-from preimage.inverse.search import whole
 
 NO_DERIVATIVE = ("is not implemented", "no autograd formula", "does not require grad")
 """Words by which PyTorch says that an operation cannot be differentiated."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from preimage.inverse.ledger import Ledger
-from preimage.inverse.ledger_rows import ledger
 from preimage.inverse.on_demand import OnDemand
-from preimage.inverse.report import Report
-from preimage.inverse.round_trips import round_trips
+from preimage.inverse.reporting.ledger import Ledger
+from preimage.inverse.reporting.ledger_rows import ledger
+from preimage.inverse.reporting.report import Report
+from preimage.inverse.reporting.round_trips import round_trips
 from preimage.inverse.values import Values
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class Inverse(OnDemand):
         return WithSideInformation(self, x)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write plan and calibration to a folder, see :func:`preimage.inverse.files.save`."""
-        from preimage.inverse import files  # it makes inverses itself
+        """Write plan and calibration to a folder, see :func:`preimage.inverse.saving.files.save`."""
+        from preimage.inverse.saving import files  # it makes inverses itself
 
         files.save(self, path)
 

@@ -17,7 +17,7 @@ from preimage.inverse.calibration import Calibration
 from preimage.inverse.checks import check_example
 from preimage.inverse.inverse import Inverse
 from preimage.inverse.packing import sample_rows
-from preimage.inverse.plan import plan
+from preimage.inverse.planning.plan import plan
 
 Taps = Iterable[str] | Mapping[str, str | TapLike]
 Progress = Callable[[str, int, int], None]

@@ -13,7 +13,7 @@ from preimage.capture.interpret import evaluate
 from preimage.certificate import Certificate
 from preimage.errors import NotInvertibleError
 from preimage.inverse.linear import Affine, AffineComposition, Identity, Reshape, Shape
-from preimage.inverse.roles import affine_role
+from preimage.inverse.planning.roles import affine_role
 from preimage.inverse.rules.affine import affine_of
 from preimage.inverse.rules.linearised import Linearised
 from preimage.inverse.rules.reshape import MOVES, SAME_ORDER

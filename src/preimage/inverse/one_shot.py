@@ -18,7 +18,7 @@ from preimage.inverse.checks import check_values
 from preimage.inverse.context import RuleContext
 from preimage.inverse.execute import Outcome, execute
 from preimage.inverse.packing import sample_rows
-from preimage.inverse.plan import Plan, plan
+from preimage.inverse.planning.plan import Plan, plan
 from preimage.inverse.residual import certify
 from preimage.inverse.values import Values, bare, several
 

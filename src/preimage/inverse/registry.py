@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from preimage.capture.graph import Graph, Node, substitute
 from preimage.capture.interpret import BATCH, evaluate
 from preimage.certificate import Certificate
-from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.planning.guarantee import Guarantee
 
 if TYPE_CHECKING:
     from preimage.inverse.context import RuleContext

@@ -14,11 +14,11 @@ from preimage.capture.interpret import evaluate
 from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate, OnError, enforce, relative_residual
 from preimage.errors import NotInvertibleError, ShapeError
-from preimage.inverse.ledger import Ledger
 from preimage.inverse.packing import Packing, stacked
-from preimage.inverse.plan import Plan
-from preimage.inverse.recorded import MARK, places_of, pooled_axes, read, recordable, with_places
-from preimage.inverse.report import Report, RoundTrips
+from preimage.inverse.planning.plan import Plan
+from preimage.inverse.planning.recorded import MARK, places_of, pooled_axes, read, recordable, with_places
+from preimage.inverse.reporting.ledger import Ledger
+from preimage.inverse.reporting.report import Report, RoundTrips
 from preimage.inverse.residual import certify
 from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
 from preimage.inverse.values import Values, bare, flat, several

@@ -17,8 +17,8 @@ from preimage.errors import NotInvertibleError
 from preimage.inverse.checks import check_example
 from preimage.inverse.context import RuleContext
 from preimage.inverse.execute import execute, solve_region
-from preimage.inverse.guarantee import Guarantee
-from preimage.inverse.plan import plan
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.plan import plan
 
 Tensors = Tensor | tuple[Tensor, ...]
 

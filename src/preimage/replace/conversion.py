@@ -13,7 +13,7 @@ from preimage.capture.interpret import evaluate
 from preimage.certificate import relative_residual
 from preimage.errors import NotInvertibleError
 from preimage.inverse import Inverse
-from preimage.inverse.ledger import Ledger, Row
+from preimage.inverse.reporting.ledger import Ledger, Row
 
 EXACT = frozenset({"exact", "left", "right"})
 """Promises that are kept to rounding; others are approximate, or exact where a certificate says so."""

@@ -12,8 +12,8 @@ from preimage.capture.graph import Graph
 from preimage.capture.interpret import evaluate
 from preimage.inverse.context import RuleContext
 from preimage.inverse.execute import execute
-from preimage.inverse.guarantee import Guarantee
-from preimage.inverse.plan import Plan, plan
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.plan import Plan, plan
 from preimage.replace.corrector import Corrector
 
 CLOSED = frozenset({Guarantee.EXACT, Guarantee.LEFT, Guarantee.RIGHT})

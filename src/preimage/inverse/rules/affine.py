@@ -13,7 +13,7 @@ from preimage.capture.interpret import evaluate
 from preimage.errors import NotInvertibleError, ShapeError
 from preimage.inverse import linear as maps
 from preimage.inverse.linear import Affine, AffineComposition, AffineMap
-from preimage.inverse.roles import Role, affine_role, register_affine
+from preimage.inverse.planning.roles import Role, affine_role, register_affine
 from preimage.inverse.rules.linearised import Linearised
 
 

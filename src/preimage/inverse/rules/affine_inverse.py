@@ -11,11 +11,11 @@ from torch import Tensor
 from preimage.capture.graph import Graph, Node
 from preimage.capture.interpret import evaluate, run_node
 from preimage.inverse.determinant import log_abs_det
-from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.linear import Affine, AffineComposition, Scale
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.roles import Role, affine_role, saturation_bounds
 from preimage.inverse.prior import Prior
 from preimage.inverse.registry import Site, Solved, register_inverse
-from preimage.inverse.roles import Role, affine_role, saturation_bounds
 from preimage.inverse.rules.affine import affine_of
 from preimage.inverse.rules.pointwise import log_slope
 from preimage.inverse.solvers import PseudoInverse, pseudo_inverse

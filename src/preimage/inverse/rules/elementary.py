@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from preimage.capture.graph import Graph, Node
-from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.roles import register_structural
 from preimage.inverse.registry import Site, Solved, register_inverse
-from preimage.inverse.roles import register_structural
 from preimage.inverse.rules.range import within
 from preimage.inverse.rules.reshape import zeros_log_det
 

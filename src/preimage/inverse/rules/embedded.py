@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from preimage.certificate import Certificate
-from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.planning.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
 
 ROWS = 4096

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from preimage.capture.interpret import BATCH, evaluate
 from preimage.certificate import Certificate
-from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.packing import any_batch, stacked
+from preimage.inverse.planning.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.moments import moments_of_samples
 from preimage.inverse.smooth import is_spatial, smooth_metric, textured_start

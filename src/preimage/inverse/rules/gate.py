@@ -10,8 +10,8 @@ from torch import Tensor
 from preimage.capture.interpret import BATCH, evaluate
 from preimage.certificate import Certificate, relative_residual
 from preimage.errors import NotInvertibleError
-from preimage.inverse.gates import gate_of
-from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.planning.gates import gate_of
+from preimage.inverse.planning.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.enclosed import default_tolerance
 from preimage.inverse.solvers.dense_newton import dense_newton

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from preimage.errors import DomainError
+from preimage.inverse.planning.roles import register_structural
 from preimage.inverse.registry import UNKNOWN, Site, Solved, register_inverse
-from preimage.inverse.roles import register_structural
 from preimage.inverse.rules.reshape import zeros_log_det
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.planning.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
 
 CLEAR = 1e-5

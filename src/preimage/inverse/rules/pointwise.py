@@ -11,7 +11,7 @@ from torch import Tensor
 
 from preimage.capture.graph import Graph, Node
 from preimage.capture.interpret import run_node
-from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.planning.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.range import within
 

@@ -9,8 +9,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from preimage.inverse.guarantee import Guarantee
-from preimage.inverse.recorded import pooled_axes
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.recorded import pooled_axes
 from preimage.inverse.registry import Site, Solved, register_inverse
 
 

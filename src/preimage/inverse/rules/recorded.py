@@ -10,11 +10,11 @@ from torch import Tensor
 from preimage.capture.graph import Graph, Node
 from preimage.capture.interpret import evaluate
 from preimage.certificate import Certificate
-from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.linear import Affine
-from preimage.inverse.recorded import MARK, POOLS, pooled_axes
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.recorded import MARK, POOLS, pooled_axes
+from preimage.inverse.planning.roles import Role, affine_role, saturation_bounds
 from preimage.inverse.registry import Site, Solved, register_inverse
-from preimage.inverse.roles import Role, affine_role, saturation_bounds
 from preimage.inverse.rules.affine import affine_of, argument
 from preimage.inverse.rules.affine_inverse import snapped, source_range
 from preimage.inverse.rules.moments import moments

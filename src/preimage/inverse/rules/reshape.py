@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from preimage.capture.graph import Graph, Node
-from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.roles import register_structural
 from preimage.inverse.registry import Site, Solved, register_inverse
-from preimage.inverse.roles import register_structural
 
 SAME_ORDER = (
     "view", "_unsafe_view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "contiguous", "clone",

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from preimage.capture.graph import Reference
-from preimage.inverse.guarantee import CERTAIN, Guarantee
 from preimage.inverse.linear import Affine
+from preimage.inverse.planning.guarantee import CERTAIN, Guarantee
+from preimage.inverse.planning.roles import saturation_bounds
 from preimage.inverse.prior import Prior
 from preimage.inverse.registry import Site, Solved, register_inverse
-from preimage.inverse.roles import saturation_bounds
 from preimage.inverse.rules.affine import affine_of
 from preimage.inverse.rules.affine_inverse import snapped, source_range
 from preimage.inverse.rules.moments import moments

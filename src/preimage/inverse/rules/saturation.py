@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from preimage.capture.graph import Node
-from preimage.inverse.roles import register_saturation
+from preimage.inverse.planning.roles import register_saturation
 
 
 @register_saturation("relu")

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from preimage.capture.graph import Graph, Node
 from preimage.inverse import linear as maps
-from preimage.inverse.guarantee import Guarantee
 from preimage.inverse.linear import Affine
-from preimage.inverse.positions import chain_positions, positions
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.positions import chain_positions, positions
+from preimage.inverse.planning.roles import Role, register_affine, register_selection
 from preimage.inverse.registry import Site, Solved, register_inverse
-from preimage.inverse.roles import Role, register_affine, register_selection
 from preimage.inverse.rules.linearised import Linearised
 from preimage.inverse.rules.reshape import zeros_log_det
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from preimage.errors import NotInvertibleError
-from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.turning_points import TurningPoint, turning_point
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.affine import affine_of
 from preimage.inverse.rules.affine_inverse import source_range
@@ -18,7 +19,6 @@ from preimage.inverse.rules.range import within
 from preimage.inverse.rules.saturated import gaussian
 from preimage.inverse.solvers.branches import BranchedInverse
 from preimage.inverse.solvers.saturation import Saturation
-from preimage.inverse.turning_points import TurningPoint, turning_point
 
 EDGE = 1e-3
 """How far below the lowest value of an activation its recovered values may lie."""

@@ -21,7 +21,9 @@ FLAT = 0.05
 
 
 class Activation(Protocol):
-    """What the solver needs of an activation; ``preimage.inverse.turning_points.TurningPoint`` has it."""
+    """What the solver needs of an activation; :class:`~preimage.inverse.planning.turning_points.TurningPoint`
+    has it.
+    """
 
     turn: float
     lowest: float

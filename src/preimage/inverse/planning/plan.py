@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from preimage.capture.graph import Graph
 from preimage.errors import NotInvertibleError
-from preimage.inverse.guarantee import Guarantee, weakest
-from preimage.inverse.propagate import Compute, Propagation, Step
-from preimage.inverse.region import Region
+from preimage.inverse.planning.guarantee import Guarantee, weakest
+from preimage.inverse.planning.propagate import Compute, Propagation, Step
+from preimage.inverse.planning.region import Region
 
 __all__ = ["Compute", "Plan", "Region", "Step", "plan"]
 

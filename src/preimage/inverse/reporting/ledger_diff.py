@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from difflib import SequenceMatcher
 from typing import Any
 
-from preimage.inverse.ledger import Ledger, Row
+from preimage.inverse.reporting.ledger import Ledger, Row
 
 NAMING = ("name", "operations", "kind", "depth")
 SAME = 1e-3

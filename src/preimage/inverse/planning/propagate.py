@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from typing import final
 
 from preimage.capture.graph import Graph, Node
-from preimage.inverse.guarantee import Guarantee
-from preimage.inverse.region import Region
-from preimage.inverse.search import assembled, candidates, enclosing, gathered, module_exits, selected_from
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.region import Region
+from preimage.inverse.planning.search import (
+    assembled,
+    candidates,
+    enclosing,
+    gathered,
+    module_exits,
+    selected_from,
+)
 
 
 @final

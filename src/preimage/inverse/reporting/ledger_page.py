@@ -6,7 +6,7 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
-from preimage.inverse.ledger import TITLES, Ledger, Row, cells
+from preimage.inverse.reporting.ledger import TITLES, Ledger, Row, cells
 
 HELP = {
     "in": "numbers per sample that go in",
@@ -39,7 +39,7 @@ def page(ledger: Ledger, extra: str = "") -> str:
         ledger: the table.
         extra: HTML that follows it, such as the round trips.
     """
-    asset = files("preimage.inverse") / "assets"
+    asset = files("preimage.inverse.reporting") / "assets"
     largest = max((max(row.inputs, row.outputs) for row in ledger.rows), default=1)
     values = {
         "style": (asset / "ledger.css").read_text(encoding="utf-8"),

@@ -8,8 +8,8 @@ from functools import cached_property
 from html import escape
 from typing import Any
 
-from preimage.inverse.ledger import Ledger, Row
-from preimage.inverse.ledger_page import page
+from preimage.inverse.reporting.ledger import Ledger, Row
+from preimage.inverse.reporting.ledger_page import page
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from preimage.capture.graph import Graph, Node
 from preimage.errors import NotInvertibleError
-from preimage.inverse.guarantee import Guarantee
-from preimage.inverse.region import Region, label_of
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.region import Region, label_of
+from preimage.inverse.planning.roles import Role, affine_role, saturation_bounds
+from preimage.inverse.planning.search.operands import Known
 from preimage.inverse.registry import operation_rule
-from preimage.inverse.roles import Role, affine_role, saturation_bounds
-from preimage.inverse.search.operands import Known
 
 SUMS = frozenset({"add", "sub", "addcmul"})
 """Operations that end a residual block."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from preimage.capture.graph import Graph
 from preimage.capture.taps import called_path
-from preimage.inverse.region import Region, outside_reads
+from preimage.inverse.planning.region import Region, outside_reads
+from preimage.inverse.planning.roles import same_rows
+from preimage.inverse.planning.search.operands import Known, region, unknown_operands
 from preimage.inverse.registry import module_rule
-from preimage.inverse.roles import same_rows
-from preimage.inverse.search.operands import Known, region, unknown_operands
 
 
 def module_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from preimage.capture.graph import Graph
-from preimage.inverse.region import Region
-from preimage.inverse.search.activations import folded_regions, recorded_regions, turning_regions
-from preimage.inverse.search.affine import affine_regions
-from preimage.inverse.search.modules import module_regions
-from preimage.inverse.search.operands import Known
-from preimage.inverse.search.operations import gate_regions, operation_regions
+from preimage.inverse.planning.region import Region
+from preimage.inverse.planning.search.activations import folded_regions, recorded_regions, turning_regions
+from preimage.inverse.planning.search.affine import affine_regions
+from preimage.inverse.planning.search.modules import module_regions
+from preimage.inverse.planning.search.operands import Known
+from preimage.inverse.planning.search.operations import gate_regions, operation_regions
 
 Finder = Callable[[Graph, str, Known], Iterator[Region]]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from preimage.capture.graph import Graph, Node, names_of
-from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.roles import Role, affine_role
 from preimage.inverse.registry import Rule
-from preimage.inverse.roles import Role, affine_role
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from preimage.capture.interpret import evaluate
 from preimage.certificate import relative_residual
 from preimage.inverse.packing import example_inputs
-from preimage.inverse.report import RoundTrips
+from preimage.inverse.reporting.report import RoundTrips
 from preimage.inverse.values import bare, flat, several
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from preimage.capture.graph import Graph, Node, Reference
-from preimage.inverse.guarantee import Guarantee
-from preimage.inverse.recorded import is_recorded
-from preimage.inverse.region import Region
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.recorded import is_recorded
+from preimage.inverse.planning.region import Region
+from preimage.inverse.planning.roles import is_alike
+from preimage.inverse.planning.search.affine import affine_chain
+from preimage.inverse.planning.search.operands import Known, is_bounded, is_private, region
+from preimage.inverse.planning.turning_points import turning_point
 from preimage.inverse.registry import operation_rule
-from preimage.inverse.roles import is_alike
-from preimage.inverse.search.affine import affine_chain
-from preimage.inverse.search.operands import Known, is_bounded, is_private, region
-from preimage.inverse.turning_points import turning_point
 
 
 def turning_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:

@@ -6,9 +6,9 @@ from collections.abc import Collection
 from typing import Any
 
 from preimage.capture.graph import Graph, Node
-from preimage.inverse.region import Region, label_of
+from preimage.inverse.planning.region import Region, label_of
+from preimage.inverse.planning.roles import Role, affine_role, is_alike, saturation_bounds
 from preimage.inverse.registry import Rule
-from preimage.inverse.roles import Role, affine_role, is_alike, saturation_bounds
 
 Known = Collection[str]
 """Names of the values that are known."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from preimage.inverse.guarantee import Guarantee
+from preimage.inverse.planning.guarantee import Guarantee
 
 if TYPE_CHECKING:
-    from preimage.inverse.ledger_diff import LedgerDiff
+    from preimage.inverse.reporting.ledger_diff import LedgerDiff
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Row:
         certified: whether rank and condition come from a complete factorisation.
         depth: 0 for a step of the way back, 1 for a part of the step above it.
         effective_rank: how many directions share the energy of its linear part, always an estimate; see
-            :func:`preimage.inverse.effective_rank.effective_rank`.
+            :func:`preimage.inverse.reporting.effective_rank.effective_rank`.
     """
 
     name: str
@@ -121,7 +121,7 @@ class Ledger:
 
     def to_html(self) -> str:
         """One self-contained page: opens without a network, in light and dark, readable without colours."""
-        from preimage.inverse.ledger_page import page  # it reads ledgers itself
+        from preimage.inverse.reporting.ledger_page import page  # it reads ledgers itself
 
         return page(self)
 
@@ -135,7 +135,7 @@ class Ledger:
             >>> [change.fields for change in before.diff(after).changes]
             [('outputs', 'ratio', 'rank', 'condition', 'nullity', 'effective_rank')]
         """
-        from preimage.inverse.ledger_diff import diff  # it reads ledgers itself
+        from preimage.inverse.reporting.ledger_diff import diff  # it reads ledgers itself
 
         return diff(self, other)
 

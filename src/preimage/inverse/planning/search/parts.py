@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from preimage.capture.graph import Graph, Node
 from preimage.capture.layout import Layout
-from preimage.inverse.guarantee import Guarantee
-from preimage.inverse.positions import chain_positions
-from preimage.inverse.region import Region, label_of
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.positions import chain_positions
+from preimage.inverse.planning.region import Region, label_of
+from preimage.inverse.planning.roles import is_selection
+from preimage.inverse.planning.search.operands import Known
 from preimage.inverse.registry import operation_rule
-from preimage.inverse.roles import is_selection
-from preimage.inverse.search.operands import Known
 
 
 def gathered(graph: Graph, name: str, known: Known) -> Iterator[Region]:

@@ -18,9 +18,9 @@ from preimage.inverse import rules
 from preimage.inverse.calibrate import Decoder
 from preimage.inverse.calibrate.rebuilt import rebuilt
 from preimage.inverse.checks import check_example
-from preimage.inverse.fingerprint import fingerprint
-from preimage.inverse.folder import CONFIG, TENSORS, read_folder, write_folder
 from preimage.inverse.inverse import Inverse
+from preimage.inverse.saving.fingerprint import fingerprint
+from preimage.inverse.saving.folder import CONFIG, TENSORS, read_folder, write_folder
 
 FORMAT, VERSION = "preimage inverse", 1
 RULES = rules.__all__

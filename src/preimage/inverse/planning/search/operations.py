@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from preimage.capture.graph import Graph, Node, Reference
-from preimage.inverse.gates import gate_of
-from preimage.inverse.guarantee import Guarantee
-from preimage.inverse.region import Region, outside_reads
+from preimage.inverse.planning.gates import gate_of
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.region import Region, outside_reads
+from preimage.inverse.planning.roles import is_alike, is_structural, same_rows
+from preimage.inverse.planning.search.operands import Known, region, unknown_operands
 from preimage.inverse.registry import operation_rule
-from preimage.inverse.roles import is_alike, is_structural, same_rows
-from preimage.inverse.search.operands import Known, region, unknown_operands
 
 
 def gate_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:

@@ -10,16 +10,16 @@ from preimage.capture.graph import Graph, Node
 from preimage.capture.layout import Layout
 from preimage.errors import NotInvertibleError
 from preimage.inverse.context import RuleContext
-from preimage.inverse.effective_rank import effective_rank
-from preimage.inverse.guarantee import Guarantee
-from preimage.inverse.ledger import Ledger, Row
-from preimage.inverse.plan import Plan
-from preimage.inverse.rank import facts_of
-from preimage.inverse.region import Region
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.plan import Plan
+from preimage.inverse.planning.region import Region
+from preimage.inverse.planning.search import affine_regions
 from preimage.inverse.registry import Site
+from preimage.inverse.reporting.effective_rank import effective_rank
+from preimage.inverse.reporting.ledger import Ledger, Row
+from preimage.inverse.reporting.rank import facts_of
 from preimage.inverse.rules.affine import affine_of
 from preimage.inverse.rules.affine_inverse import prepared
-from preimage.inverse.search import affine_regions
 from preimage.inverse.solvers import Facts
 
 

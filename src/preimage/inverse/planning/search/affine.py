@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from preimage.capture.graph import Graph, Node
-from preimage.inverse.density import drops_inputs
-from preimage.inverse.guarantee import Guarantee
-from preimage.inverse.region import Region
+from preimage.inverse.planning.density import drops_inputs
+from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.region import Region
+from preimage.inverse.planning.roles import Role, affine_role, is_alike, saturation_bounds
+from preimage.inverse.planning.search.operands import Known, region
 from preimage.inverse.registry import operation_rule
-from preimage.inverse.roles import Role, affine_role, is_alike, saturation_bounds
-from preimage.inverse.search.operands import Known, region
 
 
 def affine_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:

@@ -1,0 +1,1 @@
+"""What an inverse says of itself: ledger, round trips, pages, comparisons."""
