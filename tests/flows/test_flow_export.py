@@ -57,7 +57,17 @@ def test_context_is_a_second_input(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", MAKERS)
+LARGE = (
+    "ffjord",
+    "residual_flow",
+    "umnn",
+    "naf",
+)  # graphs of solvers; their layers are exported among the laws
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in MAKERS]
+)
 def test_torch_export_of_every_method(name):
     make, shape = MAKERS[name]
     flow = make().eval()

@@ -51,7 +51,12 @@ def test_integrates_to_one(name):
     assert abs(total.item() * (2 * reach / (points - 1)) ** 2 - 1) < 1e-3
 
 
-@pytest.mark.parametrize("name", VECTORS)
+SLOW_TO_DRAW = ("ffjord", "umnn")  # benchmarks/flow_presets.py tests their samples too
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW_TO_DRAW else []) for name in VECTORS]
+)
 def test_samples_follow_the_density(name):
     flow = curved(VECTORS[name])
     drawn = flow.sample(1500, generator=torch.Generator().manual_seed(1))
