@@ -11,7 +11,6 @@ from preimage.eeg import (
     EEGInvNet,
     FourierMixture,
     LowFrequencies,
-    SharedComponents,
     fourier_features,
     low_frequency_study,
     low_pass,
@@ -19,6 +18,7 @@ from preimage.eeg import (
     low_signals,
 )
 from preimage.errors import ContextError, ShapeError
+from preimage.flows import ClassWeightedMixture
 
 
 def wave(hertz, seconds, rate=64.0):
@@ -101,7 +101,7 @@ def test_other_shapes_are_refused():
 
 def mixture(features=2, classes=3, components=4, seed=0):
     torch.manual_seed(seed)
-    base = SharedComponents(features, classes, components).double()
+    base = ClassWeightedMixture(features, classes=classes, components=components).double()
     with torch.no_grad():
         base.location.normal_()
         base.log_scale.normal_(std=0.3)
@@ -182,8 +182,8 @@ def test_components_say_which_class_they_speak_for():
 
 @pytest.mark.parametrize("sizes", [{"classes": 1}, {"components": 0}])
 def test_impossible_mixtures_are_refused(sizes):
-    with pytest.raises(ValueError, match="2 and 1 or more"):
-        SharedComponents(**({"features": 3, "classes": 2} | sizes))
+    with pytest.raises(ValueError, match="or more"):
+        ClassWeightedMixture(3, **({"classes": 2, "components": 8} | sizes))
 
 
 def test_what_is_dropped_cannot_come_back():

@@ -27,7 +27,6 @@ from preimage.eeg.low_frequency import low_pass as low_pass
 from preimage.eeg.low_frequency import low_signals as low_signals
 from preimage.eeg.low_frequency_mixture import FourierMixture as FourierMixture
 from preimage.eeg.low_frequency_mixture import LowFrequencies as LowFrequencies
-from preimage.eeg.low_frequency_mixture import SharedComponents as SharedComponents
 from preimage.eeg.low_frequency_study import StudyRow as StudyRow
 from preimage.eeg.low_frequency_study import low_frequency_study as low_frequency_study
 from preimage.eeg.low_frequency_study import low_passed_windows as low_passed_windows

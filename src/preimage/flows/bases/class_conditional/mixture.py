@@ -145,3 +145,12 @@ class ClassWeightedMixture(ClassMixture):
     def parts(self) -> tuple[Tensor, Tensor, Tensor]:
         """The parameters, the weights normalised."""
         return self.location[None], self.log_scale[None], self.weight_logits.log_softmax(dim=1)
+
+    def class_centres(self) -> Tensor:
+        """The mean of the component that speaks most for every class, ``(K, *event)``."""
+        return self.location[self.class_probabilities().argmax(dim=1)]
+
+    def class_probabilities(self) -> Tensor:
+        r"""How much every component speaks for a class, :math:`p(c \mid m)` at equal priors, ``(K, M)``."""
+        shares = self.weight_logits.detach().softmax(dim=1)
+        return shares / shares.sum(dim=0)
