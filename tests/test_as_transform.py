@@ -21,6 +21,7 @@ from preimage.domains import Interval, Reals
 from preimage.errors import (
     DomainError,
     NotInvertibleError,
+    NotSupportedError,
 )
 from preimage.layers import (
     Affine,
@@ -180,3 +181,8 @@ class TestDistributions:
         twice = FromTransform(layer.as_transform())
         for actual, wanted in zip(twice.forward_and_log_det(x), layer.forward_and_log_det(x), strict=True):
             torch.testing.assert_close(actual, wanted)
+
+
+def test_a_map_of_several_numbers_has_no_sign() -> None:
+    with pytest.raises(NotSupportedError, match="cdf"):
+        _ = Affine(2).as_transform().sign

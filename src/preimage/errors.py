@@ -16,8 +16,8 @@ class NotInvertibleError(PreimageError):
     """The operation has no inverse of the kind that was asked for."""
 
 
-class NotDifferentiableError(PreimageError, NotImplementedError):
-    """A derivative was asked for that the method in use does not give."""
+class NotSupportedError(PreimageError, NotImplementedError):
+    """Something was asked for that this method or map does not have, such as a second derivative."""
 
 
 class NotConvergedError(PreimageError, RuntimeError):

@@ -10,6 +10,7 @@ from torch.distributions import Transform, constraints
 
 from preimage.checks import Context, Domains, as_tuple, reference_tensor, unpack
 from preimage.domains import Domain
+from preimage.errors import NotSupportedError
 
 if TYPE_CHECKING:
     from preimage.bijection import Bijection
@@ -65,7 +66,10 @@ class BijectionTransform(Transform):
     @property
     def sign(self) -> int:
         """Unknown: a map of several numbers has no sign."""
-        raise NotImplementedError("a bijection of several numbers is neither increasing nor decreasing")
+        raise NotSupportedError(
+            f"{type(self.bijection).__name__}.as_transform().sign: a bijection of several numbers is neither"
+            " increasing nor decreasing; ask for log_prob instead of cdf"
+        )
 
     def _call(self, x: Tensor) -> Tensor:
         y, log_det = _batched(self.bijection.forward_and_log_det, x, self.in_dim, self.context)

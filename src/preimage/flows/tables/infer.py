@@ -72,8 +72,9 @@ def _inferred(name: str, values: np.ndarray) -> Column:
 def _kind(name: str, values: np.ndarray) -> Column:
     different = list(dict.fromkeys(values.tolist()))
     if len(different) < 2:
+        held = f"only the value {different[0]!r}" if different else "no values"
         raise ShapeError(
-            f"TabularFlow: column {name!r} has only the value {different}, which has no density; drop it"
+            f"TabularFlow: column {name!r} has {held}, which has no density; leave it out of the columns"
         )
     if values.dtype.kind in "mMc":
         raise ShapeError(

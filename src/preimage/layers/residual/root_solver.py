@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from preimage.errors import NotDifferentiableError
+from preimage.errors import NotSupportedError
 from preimage.functional.jacobian import RowMap
 from preimage.functional.root import Root, anderson, newton_system, refine
 
@@ -191,6 +191,6 @@ class _FirstOnly(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        raise NotDifferentiableError(
+        raise NotSupportedError(
             "AndersonSolver gives first derivatives only; write solver=NewtonSolver() for higher ones"
         )
