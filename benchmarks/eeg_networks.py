@@ -71,6 +71,15 @@ def show(record: dict) -> None:
     sys.stderr.write(f"{record['epoch']} {record['loss']:.4f}\n")
 
 
+def plain(score: eeg.FeatureScore) -> dict:
+    return {
+        "feature": score.feature,
+        "correlation": score.correlation,
+        "localised": score.localised,
+        "found": score.found,
+    }
+
+
 def invnet(name: str, loss: ClassifierLoss) -> None:
     """One way to train: accuracy against the optimum, inverse, prototypes against what was planted."""
     x, labels, test_x, test_labels, truth = recordings()
@@ -100,15 +109,7 @@ def invnet(name: str, loss: ClassifierLoss) -> None:
             "agreement_with_bayes": float((optimal == found.predictions).float().mean()),
             "inverse_error": inverse,
             "prototype_error": again,
-            "features": [
-                {
-                    "feature": score.feature,
-                    "correlation": score.correlation,
-                    "localised": score.localised,
-                    "found": score.found,
-                }
-                for score in scores
-            ],
+            "features": [plain(score) for score in scores],
             "parameters": sum(p.numel() for p in model.parameters()),
             "temperature": float(model.temperature.detach()),
             "seconds": seconds,

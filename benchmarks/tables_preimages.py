@@ -30,6 +30,21 @@ def section(title: str, command: str, *parts: str) -> str:
     return "\n\n".join([f"## {title}", f"`{command}`", *parts])
 
 
+def kinds_of_preimages(preimages: dict) -> list[list]:
+    return [
+        [
+            name,
+            f"{row['residual']:.0e}",
+            f"{row['norm']:.2f}",
+            f"{row['recognised']} of 10",
+            f"{row['outside_the_box']:.0%}",
+            f"{row['to_class_mean_mse']:,.0f}",
+            f"{row['cpu_seconds']:.1f}",
+        ]
+        for name, row in preimages.items()
+    ]
+
+
 def mlp(found: dict) -> str:
     networks = [
         [
@@ -43,19 +58,7 @@ def mlp(found: dict) -> str:
         ]
         for name, run in found.items()
     ]
-    first = next(iter(found.values()))["preimages"]
-    kinds = [
-        [
-            name,
-            f"{row['residual']:.0e}",
-            f"{row['norm']:.2f}",
-            f"{row['recognised']} of 10",
-            f"{row['outside_the_box']:.0%}",
-            f"{row['to_class_mean_mse']:,.0f}",
-            f"{row['cpu_seconds']:.1f}",
-        ]
-        for name, row in first.items()
-    ]
+    kinds = kinds_of_preimages(next(iter(found.values()))["preimages"])
     return section(
         "A trained digit classifier 784-64-64-10 backwards",
         "python benchmarks/mlp_classifier.py",

@@ -36,13 +36,17 @@ def accuracy(model: torch.nn.Module, x: torch.Tensor, labels: torch.Tensor) -> f
     return float((model.predict(x) == labels).double().mean())  # pyright: ignore[reportCallIssue]
 
 
-def main(arguments: list[str] | None = None) -> dict[str, float]:
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("eeg-demo"))
     parser.add_argument("--recordings", type=int, default=2000)
     parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> dict[str, float]:
+    options = parsed(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     generator = torch.Generator().manual_seed(options.seed)

@@ -51,13 +51,17 @@ def trained(x: Tensor, labels: Tensor, epochs: int) -> classify.GenerativeClassi
     return model.eval()
 
 
-def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--out", help="where the picture is written; none by default")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
+    options = parsed(arguments)
     x, labels = digits()
     model = trained(x[:1200], labels[:1200], options.epochs)
     classify.calibrate(model, x[1200:1400], labels[1200:1400])
