@@ -28,10 +28,13 @@ class Flipped(torch.utils.data.Dataset):
 
 
 class Moved(Flipped):
-    """The same, also moved by up to a pixel in each direction."""
+    """The same, also moved by some pixels in each direction."""
+
+    def __init__(self, x: Tensor, labels: Tensor, farthest: int = 1) -> None:
+        super().__init__(torch.nn.functional.pad(x, (farthest,) * 4), labels)
+        self.moves, self.size = 2 * farthest + 1, x.shape[-2:]
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         x, label = super().__getitem__(index)
-        down, right = torch.randint(0, 3, (2,)).tolist()
-        padded = torch.nn.functional.pad(x, (1, 1, 1, 1))
-        return padded[:, down : down + x.shape[1], right : right + x.shape[2]], label
+        down, right = torch.randint(0, self.moves, (2,)).tolist()
+        return x[:, down : down + self.size[0], right : right + self.size[1]], label

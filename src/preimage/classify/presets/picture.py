@@ -25,8 +25,8 @@ def picture_class_flow(
     steps: Sequence[int] = (2, 2),
     hidden_channels: Sequence[int] = (24, 48),
     readouts: int = 2,
-    readout_channels: int = 64,
-    readout_blocks: int = 1,
+    readout_channels: int | Sequence[int] = 64,
+    readout_blocks: int | Sequence[int] = 1,
     grey_levels: int = 256,
 ) -> Flow:
     r"""A multi-scale flow for pictures or signals of known range, all of whose latents follow their class.
@@ -44,8 +44,8 @@ def picture_class_flow(
         steps: number of couplings at every level.
         hidden_channels: width of their networks at every level.
         readouts: number of couplings with deeper networks at the end.
-        readout_channels: width of these networks.
-        readout_blocks: their residual blocks.
+        readout_channels: width of these networks, one for all or one for each.
+        readout_blocks: their residual blocks, one number for all or one for each.
         grey_levels: number of levels of data that are whole numbers, 256 for bytes; 0 for data that lie
             between 0 and 1.
 
@@ -75,10 +75,11 @@ def picture_class_flow(
     for count, width in zip(steps, hidden_channels, strict=True):
         channels *= 2**dims
         layers += [Haar(dims), *_steps(channels, dims, count, width)]
+    widths, blocks = _each(readout_channels, readouts), _each(readout_blocks, readouts)
     for number in range(readouts):
         stays = torch.arange(channels) % 2 != number % 2
         moving = int((~stays).sum())
-        net = ResidualConvNet(channels - moving, 2 * moving, readout_channels, readout_blocks, dims)
+        net = ResidualConvNet(channels - moving, 2 * moving, widths[number], blocks[number], dims)
         layers += _step(stays, net, bound=1.0)
     base = UnitClassConditionalNormal(channels, *[size // 2**levels for size in shape[1:]], classes=classes)
     return Flow(Chain(*layers), base, surjection=ClampedDequantisation(grey_levels) if grey_levels else None)
@@ -115,6 +116,16 @@ def picture_classifier(
     count = classes if isinstance(classes, int) else len(classes)
     flow = picture_class_flow(event_shape, count, **sizes)
     return GenerativeClassifier(flow, classes, priors=priors, temperature=temperature, loss=loss)
+
+
+def _each(size: int | Sequence[int], count: int) -> tuple[int, ...]:
+    """A size of every readout."""
+    sizes = (size,) * count if isinstance(size, int) else tuple(size)
+    if len(sizes) != count:
+        raise ValueError(
+            f"picture_class_flow: got sizes {sizes} for {count} readouts, wanted one number, or {count} of them"
+        )
+    return sizes
 
 
 def _steps(channels: int, dims: int, count: int, width: int) -> list[Bijection]:
