@@ -123,7 +123,7 @@ def _each(size: int | Sequence[int], count: int) -> tuple[int, ...]:
     sizes = (size,) * count if isinstance(size, int) else tuple(size)
     if len(sizes) != count:
         raise ValueError(
-            f"picture_class_flow: got sizes {sizes} for {count} readouts, wanted one number, or {count} of them"
+            f"picture_class_flow: got sizes {sizes} for {count} readouts, wanted one, or {count} of them"
         )
     return sizes
 
