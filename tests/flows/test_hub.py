@@ -144,7 +144,7 @@ def rewritten(name, change):
         (lambda f: (f / "model.safetensors").unlink(), "lacks model.safetensors"),
         (lambda f: (f / "manifest.json").unlink(), "lacks manifest.json"),
         (lambda f: (f / "config.json").write_text("{}"), "incomplete or changed"),
-        (rewritten("manifest.json", lambda m: m.update(version=99)), "format version is 99, wanted 1 to 1"),
+        (rewritten("manifest.json", lambda m: m.update(version=99)), "format version is 99, wanted 1 to 2"),
         (rewritten("manifest.json", lambda m: m.update(kind="virus")), "holds 'virus', wanted one of 'flow'"),
         (rewritten("manifest.json", lambda m: m.update(format="x")), "not a manifest of preimage"),
     ],

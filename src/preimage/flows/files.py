@@ -9,19 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from preimage import __version__
 from preimage.errors import ModelFileError
+from preimage.flows import probe
 from preimage.flows.budget import Budget
 from preimage.flows.flow import Flow
 from preimage.flows.recipe import PRESETS, Recipe
 from preimage.storage import DEFAULT_LIMITS, Limits, read_directory, write_directory
 
-KIND, VERSION = "flow", 1
-BROKEN = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError, MemoryError)
-"""What a function may raise that is called with arguments from a file."""
+KIND, VERSION = "flow", 2
 
 
 def save(flow: Flow, path: str | Path) -> Path:
-    """Write a flow to a directory: its weights, and the preset with its arguments.
+    """Write a flow to a directory: its weights, its preset with the arguments, its answers to a probe.
 
     Args:
         flow: a flow made by a preset.
@@ -34,30 +34,40 @@ def save(flow: Flow, path: str | Path) -> Path:
         ModelFileError: the flow was not made by a preset.
         OutputError: the place is taken, or cannot be written.
 
-    Cost: one copy of the weights to disk.
+    Cost: one copy of the weights to disk, one in memory in float64, and a sample of two rows.
 
     Example:
         >>> import tempfile
         >>> from preimage import flows
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = flows.save(flows.maf(2), f"{folder}/maf")
-        ...     flows.load(path).recipe.preset
-        'maf'
+        ...     flows.load(path).checked
+        'the answers to the probe agree with those in the file'
     """
     if flow.recipe is None:
         raise ModelFileError(
             "save: this flow was put together by hand, so a file could not say how to make it again; put the"
             " code into a function with @preimage.flows.preset, or save flow.state_dict() with safetensors"
         )
-    config = {"preset": flow.recipe.preset, "arguments": flow.recipe.arguments, "history": list(flow.history)}
-    return write_directory(path, KIND, VERSION, flow.state_dict(), config)
+    tensors, notes = probed(flow, flow.state_dict())
+    recipe = {"preset": flow.recipe.preset, "arguments": flow.recipe.arguments}
+    return write_directory(path, KIND, VERSION, tensors, recipe | {"history": list(flow.history)} | notes)
+
+
+def probed(flow: Flow, weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights with the probe of a flow beside them, and what the settings say about both."""
+    found = probe.taken(flow)
+    rows = {f"{probe.PREFIX}{name}": value for name, value in found.tensors.items()}
+    versions = f"preimage {__version__}, torch {torch.__version__}"
+    return weights | rows, {"versions": versions, "probe": found.note}
 
 
 def load(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Flow:
     """Read a flow that :func:`save` wrote, on the CPU and in evaluation mode.
 
     Nothing in a file can run code, and settings that ask for more memory than the weights hold are refused
-    before it is reserved.
+    before it is reserved. The flow must give the answers that were stored with it; ``checked`` says whether
+    there were any.
 
     Args:
         path: the directory.
@@ -67,10 +77,11 @@ def load(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Flow:
         The flow, in the dtype that it was saved in.
 
     Raises:
-        ModelFileError: the directory is not a flow, of an unknown version or preset, changed, or does not
-            fit together.
+        ModelFileError: the directory is not a flow, of an unknown version or preset, changed, does not fit
+            together, or holds a flow of another meaning than its preset has here.
     """
     tensors, config = read_directory(path, KIND, VERSION, limits)
+    tensors, asked = probe.without_probe(tensors)
     recipe = _recipe(path, config)
     # Besides its weights a model holds masks and tables, and draws numbers to start from.
     with Budget(100_000 + 30 * sum(tensor.numel() for tensor in tensors.values())):
@@ -80,7 +91,8 @@ def load(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Flow:
     flow.to(floating[0] if floating else torch.get_default_dtype())
     flow.load_state_dict(tensors)
     flow.history.extend(records_of(config))
-    return flow.eval()
+    flow.checked = probe.check(path, flow.eval(), asked, config)
+    return flow
 
 
 def records_of(config: dict[str, Any]) -> list[dict[str, Any]]:
@@ -104,7 +116,7 @@ def _recipe(path: str | Path, config: dict[str, Any]) -> Recipe:
 def _built(path: str | Path, recipe: Recipe) -> Flow:
     try:
         return PRESETS[recipe.preset](**recipe.arguments)
-    except BROKEN as error:
+    except probe.BROKEN as error:
         raise ModelFileError(
             f"{path}: {recipe.preset} cannot be built from the arguments {recipe.arguments}: {error}"
         ) from error

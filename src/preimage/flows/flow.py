@@ -73,6 +73,8 @@ class Flow(nn.Module):
         self.surjection = surjection
         self.history = History()
         self.recipe: Recipe | None = None
+        self.checked = ""
+        """What loading found about the answers of this flow; empty where it is not from a file."""
 
     @property
     def likelihood(self) -> Likelihood:
@@ -103,19 +105,19 @@ class Flow(nn.Module):
         """The latents and the log-density ``(N,)`` in one pass."""
         context = self._embed(context, as_tuple(x)[0].shape[0])
         x, weight = _lifted(self.surjection, x)
-        z, log_det = self.bijection.forward_and_log_det(x, _for(self.bijection, context))
-        return self.base.named(z), self.base.log_prob(z, _for(self.base, context)) + log_det + weight
+        z, log_det = self.bijection.forward_and_log_det(x, applicable(self.bijection, context))
+        return self.base.named(z), self.base.log_prob(z, applicable(self.base, context)) + log_det + weight
 
     def encode(self, x: Any, context: Any = None) -> Any:
         """The latents of data: one tensor, or a named tuple of them for multi-scale flows."""
         context = self._embed(context, as_tuple(x)[0].shape[0])
         x, _ = _lifted(self.surjection, x)
-        return self.base.named(self.bijection(x, _for(self.bijection, context)))
+        return self.base.named(self.bijection(x, applicable(self.bijection, context)))
 
     def decode(self, z: Any, context: Any = None) -> Any:
         """The data ``(N, *event)`` of latents, the inverse of :meth:`encode`."""
         context = self._embed(context, as_tuple(z)[0].shape[0])
-        x = self.bijection.inverse(_plain(z), _for(self.bijection, context))
+        x = self.bijection.inverse(_plain(z), applicable(self.bijection, context))
         return x if self.surjection is None else self.surjection.inverse(x)
 
     def certified_decode(
@@ -125,7 +127,7 @@ class Flow(nn.Module):
         :meth:`preimage.Bijection.certified_inverse`.
         """
         context = self._embed(context, as_tuple(z)[0].shape[0])
-        wanted = _for(self.bijection, context)
+        wanted = applicable(self.bijection, context)
         return self.bijection.certified_inverse(_plain(z), wanted, tolerance=tolerance, on_error=on_error)
 
     def rsample_and_log_prob(
@@ -262,12 +264,12 @@ class Flow(nn.Module):
     ) -> tuple[Any, Tensor]:
         rows, lead = sample_rows(count, context)
         context = self._embed(repeated(context, count), rows)
-        z = base.draw(rows, _for(base, context), generator)
-        x, log_det = self.bijection.inverse_and_log_det(z, _for(self.bijection, context))
+        z = base.draw(rows, applicable(base, context), generator)
+        x, log_det = self.bijection.inverse_and_log_det(z, applicable(self.bijection, context))
         x, weight = (
             (x, 0.0) if self.surjection is None else self.surjection.inverse_and_log_weight(x, generator)
         )
-        log_prob = base.log_prob(z, _for(base, context)) - log_det - weight
+        log_prob = base.log_prob(z, applicable(base, context)) - log_det - weight
         return unpack(part.reshape(*lead, *part.shape[1:]) for part in as_tuple(x)), log_prob.reshape(lead)
 
     def _embed(self, context: Any, rows: int) -> Any:
@@ -277,8 +279,8 @@ class Flow(nn.Module):
         return context if self.embedding is None or context is None else self.embedding(context)
 
 
-def _for(part: Bijection | Base, context: Context) -> Context:
-    """The context, for parts that take one."""
+def applicable(part: Bijection | Base, context: Context) -> Context:
+    """The context, for parts of a flow that take one."""
     return None if part.context_domain is None else context
 
 

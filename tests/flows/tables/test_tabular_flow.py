@@ -204,3 +204,12 @@ def test_broken_files_are_refused(tmp_path, change):
 def test_bad_arguments_are_refused(wrong, error, said):
     with pytest.raises(error, match=said):
         wrong()
+
+
+def test_another_meaning_of_a_column_is_refused(tmp_path, monkeypatch):
+    path = TabularFlow([Real("x"), Positive("income")], **SMALL).save(tmp_path / "m")
+    assert "agree" in TabularFlow.load(path).checked
+    lower = Positive.lower
+    monkeypatch.setattr(Positive, "lower", lambda self, y: 2 * lower(self, y))
+    with pytest.raises(ModelFileError, match="columns of the probe"):
+        TabularFlow.load(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -12,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import ContextError, ShapeError
-from preimage.flows.files import records_of
+from preimage.flows import probe
+from preimage.flows.files import probed, records_of
 from preimage.flows.presets import nsf
 from preimage.flows.tables.column import Column
-from preimage.flows.tables.files import KIND, VERSION, described, rebuilt
+from preimage.flows.tables.files import KIND, VERSION, column_answers, described, rebuilt
 from preimage.flows.tables.infer import as_columns, infer_columns
 from preimage.storage import DEFAULT_LIMITS, Limits, read_directory, write_directory
 from preimage.training import FitSettings, History, fit
@@ -83,6 +85,11 @@ class TabularFlow(nn.Module):
     def likelihood(self) -> str:
         """``"exact"``, or ``"bound"`` where a column is discrete or has missing values."""
         return "exact" if all(column.exact for column in self._members()) else "bound"
+
+    @property
+    def checked(self) -> str:
+        """What loading found about the answers of this flow; empty where it is not from a file."""
+        return self.flow.checked
 
     def encode(self, frame: Any) -> Tensor:
         """The codes of a data frame, one row each ``(N, columns)``, NaN where values are missing.
@@ -226,7 +233,9 @@ class TabularFlow(nn.Module):
             "history": list(self.history),
             "pandas": self.pandas,
         }
-        return write_directory(path, KIND, VERSION, self.state_dict(), config)
+        tensors, notes = probed(self.flow, self.state_dict())
+        columns = {f"{probe.PREFIX}{name}": value for name, value in column_answers(self._members()).items()}
+        return write_directory(path, KIND, VERSION, tensors | columns, config | notes)
 
     def push_to_hub(self, repository: str, **options: Any) -> str:
         """Upload the flow to the Hugging Face Hub, see :func:`preimage.flows.push_to_hub`."""
@@ -239,10 +248,14 @@ class TabularFlow(nn.Module):
         """Read a flow that :meth:`save` wrote, in evaluation mode.
 
         Raises:
-            ModelFileError: the directory is not a table flow, or does not fit together.
+            ModelFileError: the directory is not a table flow, does not fit together, or its answers differ
+                from those that were stored with it.
         """
         tensors, config = read_directory(path, KIND, VERSION, limits)
+        tensors, asked = probe.without_probe(tensors)
         flow = rebuilt(path, cls, config, tensors)
+        beside = partial(column_answers, flow.columns)
+        flow.flow.checked = probe.check(path, flow.flow, asked, config | {"preset": "nsf"}, beside)
         flow.history.extend(records_of(config))
         flow.pandas = bool(config.get("pandas"))
         return flow.eval()
