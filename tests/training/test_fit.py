@@ -266,4 +266,4 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     with pytest.raises(ModelFileError, match="batch_size was 64, is 32"):
         fit(line(), squares, moons(), quiet(checkpoint=tmp_path / "c", batch_size=32))
     with pytest.raises(ModelFileError, match="another model"):
-        fit(nn.Linear(3, 1), squares, torch.zeros(64, 3), quiet(checkpoint=tmp_path / "c"))
+        fit(nn.Linear(2, 3), squares, moons(), quiet(checkpoint=tmp_path / "c"))

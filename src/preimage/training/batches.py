@@ -8,9 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import default_collate
+from torch.utils.data import TensorDataset, default_collate
 
 from preimage.errors import NonFiniteError, ShapeError
+from preimage.training.fingerprint import of_tensors
 
 Batch = tuple[Tensor, ...]
 
@@ -51,6 +52,10 @@ class Table:
         """The rows of an index ``(B,)``."""
         return tuple(column[index] for column in self.columns)
 
+    def fingerprint(self) -> str:
+        """What tells these rows from others, see :func:`~preimage.training.fingerprint.of_tensors`."""
+        return of_tensors(self.columns)
+
 
 class Examples:
     """A ``Dataset`` of examples, or of tuples of example and context.
@@ -75,6 +80,10 @@ class Examples:
             _check_finite(column)
         return batch
 
+    def fingerprint(self) -> str:
+        """Their number alone: what a ``Dataset`` gives may be drawn anew every time."""
+        return f"{len(self)} examples"
+
 
 Source = Table | Examples
 
@@ -96,6 +105,8 @@ def as_source(data: Any, context: Any = None) -> Source:
     """
     if hasattr(data, "to_numpy"):
         data = data.to_numpy()
+    if isinstance(data, TensorDataset) and context is None:
+        return Table(*data.tensors)
     if isinstance(data, Tensor | np.ndarray):
         return Table(data) if context is None else Table(data, context)
     if hasattr(data, "__len__") and hasattr(data, "__getitem__") and context is None:

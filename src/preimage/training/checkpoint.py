@@ -45,8 +45,16 @@ class Progress:
         return {name: value for name, value in vars(self).items() if name != "weights"}
 
 
-def save(settings: FitSettings, run: Run, guard: Guard, progress: Progress) -> None:
-    """Write a checkpoint; the first process writes, with the random numbers of all."""
+def save(settings: FitSettings, data: str, run: Run, guard: Guard, progress: Progress) -> None:
+    """Write a checkpoint; the first process writes, with the random numbers of all.
+
+    Args:
+        settings: of the run.
+        data: fingerprint of the rows to train on and to validate with.
+        run: as it is.
+        guard: as it is.
+        progress: as it is.
+    """
     random = processes.gathered(state.random_tensors())
     if settings.checkpoint is not None and processes.rank() == 0:
         tensors = run.tensors() | state.prefixed("guard", guard.tensors())
@@ -55,6 +63,7 @@ def save(settings: FitSettings, run: Run, guard: Guard, progress: Progress) -> N
             tensors |= state.prefixed(f"random.{number}", generators)
         config = {
             "settings": settings.plain(),
+            "data": data,
             "processes": processes.world(),
             "run": run.plain(),
             "guard": guard.plain(),
@@ -64,16 +73,17 @@ def save(settings: FitSettings, run: Run, guard: Guard, progress: Progress) -> N
     processes.wait()
 
 
-def load(settings: FitSettings, run: Run, guard: Guard) -> Progress | None:
-    """Go on from a checkpoint, if there is one.
+def load(settings: FitSettings, data: str, run: Run, guard: Guard) -> Progress | None:
+    """Go on from a checkpoint, if there is one; arguments as for :func:`save`.
 
     Raises:
-        ModelFileError: it cannot be read, or belongs to a run with other settings.
+        ModelFileError: it cannot be read, or belongs to a run with other settings or other data.
     """
     if settings.checkpoint is None or not (Path(settings.checkpoint) / MANIFEST).exists():
         return None
     tensors, config = read_directory(settings.checkpoint, KIND, VERSION)
     _check_same(settings, config)
+    _check_data(settings, data, config)
     try:
         run.restore(tensors, config["run"])
     except (RuntimeError, ValueError, KeyError) as error:
@@ -95,4 +105,15 @@ def _check_same(settings: FitSettings, config: dict[str, Any]) -> None:
         raise ModelFileError(
             f"{settings.checkpoint}: is of another run: {'; '.join(differing)}; use the same settings to"
             " go on, or another checkpoint directory to start anew"
+        )
+
+
+def _check_data(settings: FitSettings, data: str, config: dict[str, Any]) -> None:
+    """Refuse to go on with other rows; checkpoints of earlier versions do not say which theirs were."""
+    then = config.get("data", data)
+    if then != data:
+        raise ModelFileError(
+            f"{settings.checkpoint}: is of a run on other data: they were {then}, are {data} (kind, shape and"
+            " hash of the rows); give the same data in the same order to go on, or another checkpoint"
+            " directory to start anew"
         )

@@ -60,7 +60,7 @@ def fit(
 
     Raises:
         NotConvergedError: the loss diverged again and again.
-        ModelFileError: the checkpoint belongs to another run.
+        ModelFileError: the checkpoint belongs to another run, or to a run on other data.
 
     Cost: one forward and backward pass a step.
 
@@ -101,12 +101,13 @@ class _Loop:
     ) -> None:
         self.settings, self.objective, self.units = settings, objective, units
         self.train, self.held = _split(data, context, validation, settings)
+        self.data = _fingerprint(settings, self.train, self.held)
         limit = settings.epochs * len(self.train)
         self.steps = limit if settings.steps is None else min(limit, settings.steps)
         _initialise(model, objective, self.train)
         self.run = Run(model, objective, settings, self.steps, len(self.train))
         self.guard = Guard()
-        self.progress = checkpoint.load(settings, self.run, self.guard) or Progress()
+        self.progress = checkpoint.load(settings, self.data, self.run, self.guard) or Progress()
         self.listeners = [*listeners, *_writers(settings)] if processes.rank() == 0 else []
         silent = not settings.progress or processes.rank() > 0
         self.shown: dict[str, str] = {}
@@ -217,7 +218,7 @@ class _Loop:
 
     def _save(self) -> None:
         if self.settings.checkpoint is not None:
-            checkpoint.save(self.settings, self.run, self.guard, self.progress)
+            checkpoint.save(self.settings, self.data, self.run, self.guard, self.progress)
 
 
 def _split(data: Any, context: Any, validation: Any, settings: FitSettings) -> tuple[Batches, Batches | None]:
@@ -231,6 +232,14 @@ def _split(data: Any, context: Any, validation: Any, settings: FitSettings) -> t
     kept, held_index = hold_out(len(source), settings.hold_out, seed)
     held_out = Batches(source, held_index, size, seed) if len(held_index) else None
     return Batches(source, kept, size, seed), held_out
+
+
+def _fingerprint(settings: FitSettings, train: Batches, held: Batches | None) -> str:
+    """Of the rows of a run, where a checkpoint asks for it."""
+    if settings.checkpoint is None:
+        return ""
+    sources = [train.source] if held is None or held.source is train.source else [train.source, held.source]
+    return "; validation ".join(source.fingerprint() for source in sources)
 
 
 @torch.no_grad()

@@ -20,6 +20,9 @@ from preimage.training.settings import FitSettings
 Objective = Callable[[nn.Module, Batch], Tensor]
 """Losses ``(B,)`` of the rows of a batch; it calls the module that it is given, which may be wrapped."""
 
+LEAST_SCALE = 1.0
+"""Below it the scaling for float16 no longer helps."""
+
 
 class Run:
     """A model, its optimiser and what else changes from step to step.
@@ -60,8 +63,8 @@ class Run:
         """One optimiser step on this process's share of a batch.
 
         Returns:
-            The mean loss over all processes, a scalar, and whether the step was finite; if not, the weights
-            are as before.
+            The mean loss over all processes, a scalar, and whether all went well; where a gradient is not
+            finite the weights stay as before, which in float16 is well while the scale can still fall.
         """
         self._prepare()
         self.optimiser.zero_grad(set_to_none=True)
@@ -78,9 +81,14 @@ class Run:
             self.scaler.step(self.optimiser)
             if self.average is not None:
                 self.average.update_parameters(self.model)
+        well = finite or (bool(loss.isfinite()) and self._too_large_a_scale())
         self.scaler.update()
         self.step_number += 1
-        return loss, finite
+        return loss, well
+
+    def _too_large_a_scale(self) -> bool:
+        """Whether a gradient that is not finite may be due to the scaling for float16, which then falls."""
+        return self.scaler.is_enabled() and self.scaler.get_scale() > LEAST_SCALE
 
     def _factor(self) -> float:
         return self.slowed * self.schedule(self.step_number)
