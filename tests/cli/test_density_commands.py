@@ -10,15 +10,16 @@ import sys
 import numpy as np
 import pytest
 import torch
+from commands import QUICK
 from PIL import Image
 
-from preimage import cli, flows, storage
+from preimage import flows, storage
 from preimage.flows import TabularFlow
+from preimage.flows.files import KIND, VERSION
 
 pd = pytest.importorskip("pandas")
 pytest.importorskip("matplotlib")
 
-QUICK = ("--epochs", "2", "--quiet", "--set", "transforms=1", "--set", "hidden_features=8", "--samples", "50")
 RANDOM = np.random.default_rng(0)
 
 
@@ -40,43 +41,6 @@ def place(tmp_path_factory):
         picture = RANDOM.integers(0, 256, (11, 12, 3), dtype=np.uint8)
         Image.fromarray(picture).save(folder / f"photos/{number:02d}.png")
     return folder
-
-
-@pytest.fixture
-def call(place, monkeypatch, capsys):
-    """Run the command as the shell would; returns exit code, standard output and standard error."""
-
-    def run(*arguments):
-        monkeypatch.chdir(place)
-        monkeypatch.setattr(sys, "argv", ["preimage", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
-
-    return run
-
-
-@pytest.fixture
-def done(call):
-    def run(*arguments):
-        code, said, told = call(*arguments)
-        assert code == 0, told
-        return said
-
-    return run
-
-
-@pytest.fixture
-def refused(call):
-    def run(*arguments, says):
-        code, _, told = call(*arguments)
-        assert code == 2
-        assert told.startswith("preimage: ")
-        assert says in told
-        assert "Traceback" not in told
-
-    return run
 
 
 def size_of(path):
@@ -194,7 +158,7 @@ def test_a_killed_run_goes_on_exactly(done, place, tmp_path):
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "resumed").exists()
     done(*common, *kept)
-    read = [storage.read_directory(tmp_path / name, "flow", 1)[0] for name in ("alone", "resumed")]
+    read = [storage.read_directory(tmp_path / name, KIND, VERSION)[0] for name in ("alone", "resumed")]
     assert all(torch.equal(read[0][name], read[1][name]) for name in read[0])
 
 

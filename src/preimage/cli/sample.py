@@ -19,16 +19,17 @@ def sample(
     ] = None,
     temperature: Annotated[float, typer.Option(help="Below 1 for samples nearer to the mode.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Of the randomness.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Draw from a density, in the units of its data."""
     import torch
 
-    from preimage.cli.density.opened import opened
+    from preimage.cli.density.opened import Draw, opened
 
     found = opened(model)
     found.check_target(out)
     torch.manual_seed(seed)
-    written = found.sample(count, context, temperature, out)
+    written = found.sample(Draw(count, context, temperature, silent=quiet), out)
     said = json.dumps({"out": str(out), "samples": written, "seed": seed})
     typer.echo(said if as_json else f"{written:,} samples in {out}")

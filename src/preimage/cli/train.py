@@ -23,6 +23,16 @@ def train(
     ] = None,
     columns: Annotated[str, typer.Option(help="Comma-separated columns. [default: all]")] = "",
     context: Annotated[str, typer.Option(help="Comma-separated columns to condition on.")] = "",
+    drop: Annotated[str, typer.Option(help="Comma-separated columns of a table to leave out.")] = "",
+    positive: Annotated[
+        str, typer.Option(help="Comma-separated columns of a table whose numbers are positive.")
+    ] = "",
+    bounded: Annotated[
+        str, typer.Option(help="Comma-separated columns of a table between bounds, each NAME=LOW:HIGH.")
+    ] = "",
+    categorical: Annotated[
+        str, typer.Option(help="Comma-separated columns of a table that are categories.")
+    ] = "",
     size: Annotated[int | None, typer.Option(help="Cut and scale pictures to squares of this side.")] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the data at most.")] = 100,
     batch_size: Annotated[int, typer.Option(help="Rows of a training step.")] = 256,
@@ -51,8 +61,8 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Learn the density of a table, an array or a folder of pictures."""
+    from preimage.cli.density.choice import Choice, kinds_of
     from preimage.cli.density.job import Order, carry_out
-    from preimage.cli.density.reading import Choice
 
     settings = {
         "epochs": epochs,
@@ -67,7 +77,8 @@ def train(
         "tensorboard": tensorboard,
         "progress": not quiet,
     }
-    choice = Choice(names_of(columns), names_of(context), size)
+    kinds = kinds_of(names_of(positive), names_of(bounded), names_of(categorical))
+    choice = Choice(names_of(columns), names_of(context), size, drop=names_of(drop), kinds=kinds)
     order = Order(
         data, out, choice, preset, option or (), settings, validation, test, samples, report=not no_report
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -11,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from preimage.cli.density.choice import Choice
+from preimage.cli.density.frame import selected
 from preimage.cli.density.material import Material
-from preimage.datasets.frames import read_frame
 from preimage.errors import DataFileError
 from preimage.flows import PRESETS
 from preimage.flows.report import Report, describe
@@ -121,17 +123,18 @@ class Array(ArrayLike):
     kind, preset = "arrays", "nsf"
 
     @classmethod
-    def read(cls, path: Path, columns: Sequence[str], context: Sequence[str]) -> Array:
+    def read(cls, path: Path, choice: Choice) -> Array:
         """The array in a file of NumPy: ``.npy``, or ``.npz`` with one array or with data and context.
 
         Args:
             path: the file.
-            columns: numbers of the columns to keep; all by default.
-            context: numbers of the columns to condition on.
+            choice: numbers of the columns to keep, all by default, and of those to condition on.
 
         Raises:
             DataFileError: it cannot be read, or lacks a column.
         """
+        choice.refuse_kinds(f"{path} is an array")
+        columns, context = choice.columns, choice.context
         x, given = _arrays(path)
         if columns or context:
             if x.ndim != 2 or given is not None:
@@ -149,13 +152,15 @@ class Array(ArrayLike):
         )
 
     @classmethod
-    def of_frame(cls, path: Path, columns: Sequence[str], context: Sequence[str]) -> Array:
+    def of_frame(cls, path: Path, choice: Choice) -> Array:
         """A table of numbers only.
 
         Raises:
             DataFileError: a column holds something else, or numbers are missing.
         """
-        frame = read_frame(path, [*columns, *context] if columns else ())
+        replace(choice, drop=()).refuse_kinds("another preset was chosen")
+        context = list(choice.context)
+        frame = selected(path, choice)
         wrong = [name for name in frame.columns if frame[name].dtype.kind not in "iufb"]
         if wrong:
             raise DataFileError(
@@ -169,7 +174,7 @@ class Array(ArrayLike):
                 " whose default learns which are missing"
             )
         names = [name for name in frame.columns if name not in context]
-        told = _tensor(frame[list(context)]) if context else None
+        told = _tensor(frame[context]) if context else None
         return cls(_tensor(frame[names]), told, names, context)
 
     def presets(self) -> Mapping[str, Callable[..., nn.Module]]:

@@ -10,11 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from preimage.cli.density.choice import Choice
 from preimage.cli.density.material import Material
 from preimage.datasets.frames import chosen, read_frame
 from preimage.errors import DataFileError
 from preimage.flows import TabularFlow
 from preimage.flows.report import Report, describe
+from preimage.flows.tables import infer_columns
+from preimage.flows.tables.wanted import Kind
 
 
 @final
@@ -24,42 +27,44 @@ class Frame(Material):
     Args:
         frame: of pandas.
         context: names of the columns that the density is conditioned on.
+        kinds: of columns whose values do not show it.
     """
 
     kind, preset = "tables", "table"
 
-    def __init__(self, frame: Any, context: Sequence[str] = ()) -> None:
-        self.frame, self.context = frame, list(context)
+    def __init__(
+        self, frame: Any, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None
+    ) -> None:
+        self.frame, self.context, self.kinds = frame, list(context), dict(kinds or {})
 
     @classmethod
-    def read(cls, path: Path, columns: Sequence[str], context: Sequence[str]) -> Frame:
+    def read(cls, path: Path, choice: Choice) -> Frame:
         """The table in a file.
 
         Raises:
             DataFileError: it cannot be read, or lacks a column.
         """
-        both = sorted(set(columns) & set(context))
-        if both:
-            raise DataFileError(f"columns {both} are given both as --columns and as --context; choose one")
-        frame = read_frame(path, [*columns, *context] if columns else ())
-        chosen(path, list(frame.columns), context)
-        return cls(frame, context)
+        frame = selected(path, choice)
+        chosen(path, list(frame.columns), [*choice.kinds])
+        return cls(frame, choice.context, choice.kinds)
 
     def __len__(self) -> int:
         return len(self.frame)
 
     def take(self, index: Tensor) -> Self:
         """Rows by number."""
-        return type(self)(self.frame.iloc[index.tolist()].reset_index(drop=True), self.context)
+        return type(self)(self.frame.iloc[index.tolist()].reset_index(drop=True), self.context, self.kinds)
 
     def presets(self) -> Mapping[str, Callable[..., nn.Module]]:
         """One density for columns of every kind."""
         return {"table": TabularFlow}
 
     def arguments(self, preset: str) -> dict[str, Any]:
-        """The kinds of the columns, inferred from all rows."""
+        """The kinds of the columns, as they were given or inferred from all rows."""
         del preset
-        return {"columns": self.frame, "context": self.context}
+        found = {column.name: column for column in infer_columns(self.frame, self.kinds)}
+        context = [found.pop(name) for name in self.context]
+        return {"columns": list(found.values()), "context": context}
 
     def fit(self, model: TabularFlow, validation: Any, settings: Mapping[str, Any]) -> None:
         """In the units of the columns."""
@@ -82,3 +87,24 @@ class Frame(Material):
     def scored(self, log_prob: np.ndarray) -> dict[str, np.ndarray]:
         """All columns, then the log-density."""
         return {name: self.frame[name].to_numpy() for name in self.frame.columns} | {"log_prob": log_prob}
+
+
+def selected(path: Path, choice: Choice) -> Any:
+    """The table in a file, with the columns that were chosen.
+
+    Raises:
+        DataFileError: it cannot be read, lacks a column, or a column is chosen for two things.
+    """
+    _refuse_both("--columns", choice.columns, "--context", choice.context)
+    _refuse_both("--columns", choice.columns, "--drop", choice.drop)
+    _refuse_both("--context", choice.context, "--drop", choice.drop)
+    frame = read_frame(path, [*choice.columns, *choice.context] if choice.columns else ())
+    known = list(frame.columns)
+    chosen(path, known, choice.context)
+    return frame.drop(columns=[] if choice.columns else chosen(path, known, choice.drop))
+
+
+def _refuse_both(first: str, some: Sequence[str], second: str, others: Sequence[str]) -> None:
+    both = sorted(set(some) & set(others))
+    if both:
+        raise DataFileError(f"columns {both} are given both as {first} and as {second}; choose one")

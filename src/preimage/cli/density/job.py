@@ -12,10 +12,11 @@ from typing import Any
 import torch
 
 from preimage import __version__, flows
+from preimage.cli.density.choice import Choice
 from preimage.cli.density.frame import Frame
 from preimage.cli.density.material import Material, check_preset, settings_of
 from preimage.cli.density.opened import NOTE
-from preimage.cli.density.reading import Choice, read
+from preimage.cli.density.reading import read
 from preimage.errors import DataFileError, OutputError
 from preimage.flows import TabularFlow
 from preimage.flows.report.figures import new_figure

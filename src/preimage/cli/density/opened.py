@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -11,6 +12,8 @@ import numpy as np
 import torch
 
 from preimage import flows
+from preimage.cli.density.blocks import blocks
+from preimage.cli.density.choice import Choice
 from preimage.cli.density.material import Material, refused
 from preimage.cli.density.output import (
     check_columns_target,
@@ -19,12 +22,29 @@ from preimage.cli.density.output import (
     write_columns,
     write_pictures,
 )
-from preimage.cli.density.reading import Choice, read
+from preimage.cli.density.reading import read
 from preimage.errors import ContextError, DataFileError, ModelFileError, OutputError
 from preimage.flows import Flow, TabularFlow
 
 NOTE = "data.json"
 MOST_NOTE = 2**20  # bytes
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What to draw.
+
+    Args:
+        count: how many samples, for each row of the context if there is one.
+        context: file of the values to condition on.
+        temperature: below 1 for samples nearer to the mode.
+        silent: whether there is no progress.
+    """
+
+    count: int
+    context: Path | None = None
+    temperature: float = 1.0
+    silent: bool = True
 
 
 class Opened(abc.ABC):
@@ -47,7 +67,7 @@ class Opened(abc.ABC):
         """Refuse a place where samples could not be written."""
 
     @abc.abstractmethod
-    def sample(self, count: int, context: Path | None, temperature: float, out: Path) -> int:
+    def sample(self, draw: Draw, out: Path) -> int:
         """Write samples; returns how many."""
 
     def read(self, path: Path) -> Material:
@@ -68,22 +88,28 @@ class OpenedTable(Opened):
         """A table."""
         check_columns_target(path)
 
-    @torch.no_grad()
-    def sample(self, count: int, context: Path | None, temperature: float, out: Path) -> int:
+    def sample(self, draw: Draw, out: Path) -> int:
         """Rows in the units of the columns."""
-        if temperature != 1:
+        if draw.temperature != 1:
             raise ContextError("--temperature is for flows of arrays and pictures, not for tables")
+        given = self._context(draw.context)
+        self.model.pandas = False
+        parts = [
+            self.model.sample(some, None if given is None else given.iloc[rows])
+            for some, rows in blocks(draw.count, None if given is None else len(given), silent=draw.silent)
+        ]
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        write_columns(out, columns)
+        return len(next(iter(columns.values())))
+
+    def _context(self, path: Path | None) -> Any:
         names = self.choice().context
-        if bool(names) != (context is not None):
+        if bool(names) != (path is not None):
             raise ContextError(
                 f"the density is conditioned on {list(names) or 'nothing'}: "
                 + ("give --context FILE with these columns" if names else "leave --context out")
             )
-        given = None if context is None else read(context, Choice(names))
-        self.model.pandas = False
-        columns = self.model.sample(count, None if given is None else given.frame)  # pyright: ignore
-        write_columns(out, columns)
-        return len(next(iter(columns.values())))
+        return None if path is None else read(path, Choice(names)).frame  # pyright: ignore
 
 
 @final
@@ -113,18 +139,21 @@ class OpenedFlow(Opened):
         elif path.suffix:
             raise OutputError(f"{path}: wanted a folder for pictures, or a file .npy")
 
-    @torch.no_grad()
-    def sample(self, count: int, context: Path | None, temperature: float, out: Path) -> int:
+    def sample(self, draw: Draw, out: Path) -> int:
         """Arrays as they were trained on; pictures as PNG files or as an array of bytes."""
         with refused("sample"):
-            model = self.model if temperature == 1 else self.model.tempered(temperature)
-            given = self._context(context)
-            drawn = model.sample(count, given)  # (count, *event) or (count, B, *event)
-        drawn = drawn if given is None else drawn.transpose(0, 1).flatten(0, 1)
-        values = drawn.numpy()
+            model = self.model if draw.temperature == 1 else self.model.tempered(draw.temperature)
+            given = self._context(draw.context)
+            rows = None if given is None else len(given)
+            parts = [
+                _drawn(model, some, None if given is None else given[part])
+                for some, part in blocks(draw.count, rows, silent=draw.silent)
+            ]
+        values = np.concatenate(parts)
         if self._pictures():
             values = values.round().clip(0, 255).astype(np.uint8)
-        self._write(out, values, {} if given is None else self._told(given.repeat_interleave(count, 0)))
+        told = {} if given is None else self._told(given.repeat_interleave(draw.count, 0))
+        self._write(out, values, told)
         return len(values)
 
     def _told(self, given: torch.Tensor) -> dict[str, np.ndarray]:
@@ -157,6 +186,12 @@ class OpenedFlow(Opened):
 
     def _pictures(self) -> bool:
         return getattr(self.model, "surjection", None) is not None
+
+
+def _drawn(model: Flow, count: int, given: torch.Tensor | None) -> np.ndarray:
+    """Samples, all of one row of the context after the other ``(count * B, *event)``."""
+    drawn = model.sample(count, given)  # (count, *event) or (count, B, *event)
+    return (drawn if given is None else drawn.transpose(0, 1).flatten(0, 1)).numpy()
 
 
 def opened(folder: Path) -> Opened:

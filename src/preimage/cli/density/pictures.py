@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -11,8 +11,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from preimage.cli.density.array import ArrayLike
+from preimage.cli.density.choice import Choice
 from preimage.datasets.pictures import read_pictures
-from preimage.errors import DataFileError
 from preimage.flows import PRESETS
 
 
@@ -23,15 +23,14 @@ class Pictures(ArrayLike):
     kind, preset = "pictures", "glow"
 
     @classmethod
-    def read(cls, path: Path, columns: Sequence[str], context: Sequence[str], size: int | None) -> Pictures:
+    def read(cls, path: Path, choice: Choice) -> Pictures:
         """The pictures of a folder.
 
         Raises:
             DataFileError: sizes differ, or columns are asked for.
         """
-        if columns or context:
-            raise DataFileError("pictures have no columns; leave --columns and --context out")
-        names, pictures = read_pictures(path, size)
+        choice.refuse_columns("pictures have no columns")
+        names, pictures = read_pictures(path, choice.size)
         return cls(pictures, None, names)
 
     def take(self, index: Tensor) -> Self:

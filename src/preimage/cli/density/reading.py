@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from preimage.cli.density.array import Array
+from preimage.cli.density.choice import Choice
 from preimage.cli.density.frame import Frame
 from preimage.cli.density.material import Material
 from preimage.cli.density.pictures import Pictures
@@ -18,23 +17,6 @@ from preimage.datasets.reading import refuse_pickle
 from preimage.errors import DataFileError
 
 ARRAYS = (".npy", ".npz")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which part of the data is wanted.
-
-    Args:
-        columns: names, or numbers for arrays; all by default.
-        context: names or numbers of the columns to condition on.
-        size: side of pictures.
-        numbers: whether a table must hold numbers only.
-    """
-
-    columns: Sequence[str] = ()
-    context: Sequence[str] = ()
-    size: int | None = None
-    numbers: bool = False
 
 
 def read(path: Path, choice: Choice) -> Material:
@@ -48,19 +30,16 @@ def read(path: Path, choice: Choice) -> Material:
     if not path.exists():
         raise DataFileError(f"{path}: no such file or folder")
     if path.is_dir():
-        return Pictures.read(path, choice.columns, choice.context, choice.size)
-    if choice.size is not None:
-        raise DataFileError(f"--size is for folders of pictures, but {path} is a file")
+        return Pictures.read(path, choice)
+    choice.refuse_size(f"{path} is a file")
     if is_table(path):
-        reader = Array.of_frame if choice.numbers else Frame.read
-        return reader(path, choice.columns, choice.context)
+        return (Array.of_frame if choice.numbers else Frame.read)(path, choice)
     if path.suffix.lower() not in ARRAYS:
         raise DataFileError(
             f"{path}: wanted a table (.csv, .csv.gz, .tsv, .parquet), an array (.npy, .npz) or a folder of"
             " pictures"
         )
-    found = Array.read(path, choice.columns, choice.context)
-    return _as_pictures(found)
+    return _as_pictures(Array.read(path, choice))
 
 
 def _as_pictures(found: Array) -> Material:

@@ -9,3 +9,6 @@ from preimage.flows.tables.kinds import Real as Real
 from preimage.flows.tables.kinds import Whole as Whole
 from preimage.flows.tables.missing import Missing as Missing
 from preimage.flows.tables.tabular_flow import TabularFlow as TabularFlow
+from preimage.flows.tables.wanted import bounded as bounded
+from preimage.flows.tables.wanted import categorical as categorical
+from preimage.flows.tables.wanted import positive as positive

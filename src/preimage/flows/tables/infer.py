@@ -12,6 +12,7 @@ from preimage.flows.tables.category import Category
 from preimage.flows.tables.column import Column
 from preimage.flows.tables.kinds import Real, Whole
 from preimage.flows.tables.missing import Missing, is_missing
+from preimage.flows.tables.wanted import Kind, refuse_infinity, refuse_unknown
 
 Frame = Mapping[str, Any]
 MANY = 100  # categories of which most would be seen once or twice
@@ -43,39 +44,52 @@ def as_columns(frame: Any) -> dict[str, np.ndarray]:
     return found
 
 
-def infer_columns(frame: Any) -> list[Column]:
+def infer_columns(frame: Any, kinds: Mapping[str, Kind] | None = None) -> list[Column]:
     """Choose a kind for every column: words and truth values are categories, and so are a few whole numbers.
 
     Args:
         frame: a data frame, or a mapping from names to values.
+        kinds: what some columns are, by name, where their values do not show it: :func:`positive`,
+            ``bounded(low, high)``, :func:`categorical`, or a function of name and values that makes a column.
 
     Returns:
-        The columns, each with the centre and scale of its values. Change what does not fit: for positive or
-        bounded quantities :class:`Positive` and :class:`Bounded` are better than :class:`Real`.
+        The columns, each with the centre and scale of its values.
 
     Raises:
-        ShapeError: the table has no rows, or a column has only one value.
+        ShapeError: the table has no rows, a column has only one value, or there is none of a given name.
+        DomainError: values do not fit the kind that was given for them.
 
     Example:
-        >>> [type(column).__name__ for column in infer_columns({"a": [0.5, 1.5], "b": ["x", "y"]})]
-        ['Real', 'Category']
+        >>> from preimage.flows.tables import positive
+        >>> rows = {"a": [0.5, 1.5], "b": ["x", "y"], "c": [0.5, 1.5]}
+        >>> [type(column).__name__ for column in infer_columns(rows, {"c": positive})]
+        ['Real', 'Category', 'Positive']
     """
-    return [_inferred(name, values) for name, values in as_columns(frame).items()]
+    columns, given = as_columns(frame), kinds or {}
+    refuse_unknown(set(given), list(columns))
+    return [_inferred(name, values, given.get(name, _kind)) for name, values in columns.items()]
 
 
-def _inferred(name: str, values: np.ndarray) -> Column:
+def _inferred(name: str, values: np.ndarray, kind: Kind) -> Column:
     gone = is_missing(values)
-    column = _kind(name, values[~gone])
+    there = values[~gone]
+    _refuse_one_value(name, there)
+    refuse_infinity(name, there)
+    column = kind(name, there)
     return Missing(column) if gone.any() else column
 
 
-def _kind(name: str, values: np.ndarray) -> Column:
+def _refuse_one_value(name: str, values: np.ndarray) -> None:
     different = list(dict.fromkeys(values.tolist()))
     if len(different) < 2:
         held = f"only the value {different[0]!r}" if different else "no values"
         raise ShapeError(
             f"TabularFlow: column {name!r} has {held}, which has no density; leave it out of the columns"
         )
+
+
+def _kind(name: str, values: np.ndarray) -> Column:
+    different = list(dict.fromkeys(values.tolist()))
     if values.dtype.kind in "mMc":
         raise ShapeError(
             f"TabularFlow: column {name!r} holds {values.dtype}, wanted numbers, words or truth values;"
@@ -93,8 +107,9 @@ def _kind(name: str, values: np.ndarray) -> Column:
 def _category(name: str, different: list[Any]) -> Category:
     if len(different) > MANY:
         raise ShapeError(
-            f"TabularFlow: column {name!r} has {len(different)} different words, wanted {MANY} or fewer;"
-            " drop it if it only names the rows, or group rare values"
+            f"TabularFlow: column {name!r} has {len(different)} different words, such as {different[0]!r},"
+            f" wanted {MANY} or fewer; leave it out if it only names the rows, group rare values, or ask for"
+            " categories (categorical), which may be a thousand"
         )
     return Category(name, sorted(different, key=str))
 
