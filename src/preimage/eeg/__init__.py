@@ -69,10 +69,14 @@ from preimage.eeg.report import report_prototypes as report_prototypes
 from preimage.eeg.report import write_report as write_report
 from preimage.eeg.spectral import SpectralClassifier as SpectralClassifier
 from preimage.eeg.spectral import SpectralSettings as SpectralSettings
+from preimage.eeg.spectral import spectral_flow as spectral_flow
 from preimage.eeg.spectral_base import SpectralClassConditional as SpectralClassConditional
 from preimage.eeg.spectral_choice import Choice as Choice
 from preimage.eeg.spectral_choice import choose_spectral as choose_spectral
 from preimage.eeg.spectral_choice import usual_candidates as usual_candidates
+from preimage.eeg.stationary import StationaryClassConditional as StationaryClassConditional
+from preimage.eeg.stationary import StationaryClassifier as StationaryClassifier
+from preimage.eeg.stationary import stationary_flow as stationary_flow
 from preimage.eeg.synthetic import Strengths as Strengths
 from preimage.eeg.synthetic import SyntheticEEG as SyntheticEEG
 from preimage.eeg.synthetic import synthetic as synthetic

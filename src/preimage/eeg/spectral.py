@@ -13,7 +13,7 @@ from preimage.classify import GenerativeClassifier
 from preimage.eeg.spectral_base import SpectralClassConditional, frequency_edges
 from preimage.eeg.spectral_covariance import grouped_covariance
 from preimage.errors import ShapeError
-from preimage.flows import Flow
+from preimage.flows import Flow, preset
 from preimage.layers import CosineTransform
 
 
@@ -31,6 +31,34 @@ class SpectralSettings:
     low: int
     edges: tuple[float, ...] = ()
     across: float = 0.0
+
+
+@preset
+def spectral_flow(channels: int, times: int, classes: int, low: int, edges: Sequence[int] = ()) -> Flow:
+    """The flow of :class:`SpectralClassifier`: a cosine transform, then slow waves and bands by class.
+
+    Reference: see :class:`SpectralClassConditional`.
+
+    Args:
+        channels: C.
+        times: T.
+        classes: number of classes K.
+        low: number of slow coefficients.
+        edges: borders of the bands, numbers of coefficients; see :func:`frequency_edges`.
+
+    Returns:
+        The flow; its weights are to be estimated.
+
+    Raises:
+        ShapeError: the numbers do not fit together.
+
+    Cost: O(N C T log T) and that of the base.
+
+    Example:
+        >>> spectral_flow(2, 16, classes=2, low=4, edges=(4, 8)).base.bands
+        1
+    """
+    return Flow(CosineTransform(1), SpectralClassConditional(channels, times, classes, low, tuple(edges)))
 
 
 class SpectralClassifier(GenerativeClassifier):
@@ -82,8 +110,7 @@ class SpectralClassifier(GenerativeClassifier):
     ) -> None:
         count = classes if isinstance(classes, int) else len(classes)
         edges = frequency_edges(settings.edges, times, rate, settings.low)
-        base = SpectralClassConditional(channels, times, count, settings.low, edges)
-        super().__init__(Flow(CosineTransform(1), base), classes, priors)
+        super().__init__(spectral_flow(channels, times, count, settings.low, edges), classes, priors)
         self.settings, self.channels, self.times = settings, channels, times
 
     @property
