@@ -33,6 +33,7 @@ class Moved(Flipped):
     def __init__(self, x: Tensor, labels: Tensor, farthest: int = 1) -> None:
         super().__init__(torch.nn.functional.pad(x, (farthest,) * 4), labels)
         self.moves, self.size = 2 * farthest + 1, x.shape[-2:]
+        self.pixels = x[0].numel()
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         x, label = super().__getitem__(index)

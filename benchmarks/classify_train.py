@@ -10,7 +10,7 @@ chosen on the validation part; the test part is not read here.
 import argparse
 import time
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 
@@ -35,7 +35,6 @@ GROWN = {
     "fashion-mnist": SIZES["fashion-mnist"]
     | {"readouts": 3, "readout_channels": (64, 64, 96), "readout_blocks": (1, 1, 2)}
 }
-GROWN_EPOCHS = 24
 SETTINGS = {
     "fashion-mnist": {"epochs": 12, "batch_size": 128},
     "mnist-5k": {"epochs": 24, "batch_size": 64},
@@ -104,33 +103,42 @@ def refine(name: str, path: str | None, keep: Path) -> None:
 
 def grow(name: str, path: str | None, keep: Path) -> None:
     """A third run: one more readout, which changes nothing at first, over pictures moved farther."""
-    data, before = pictures(name, path), keep / "refined"
+    data, before, start = pictures(name, path), keep / "refined", keep / "started" / name
     assert data.labels is not None
-    model = with_one_more_readout(load_classifier(before / name), name)
-    model.loss = ClassAndDensityLoss(alpha=0.3 / data.train[0].numel(), smoothing=0.03)
+    moved = Moved(data.train, data.labels.train, farthest=2)
     begun = time.process_time()
+    if not start.exists():
+        model = with_one_more_readout(load_classifier(before / name), name)
+        fit_grown(model, moved, keep / f"{name}.third", epochs=5, schedule="constant", hold_out=0.0)
+        save_classifier(model, start)
+    model = load_classifier(start)
+    held = (data.validation, data.labels.validation)
+    fit_grown(model, moved, keep / f"{name}.fourth", epochs=10, schedule="cosine", validation=held)
+    save_classifier(model, keep / "grown" / name)
+    spent = seconds(name, before)
+    values = {
+        "cpu_seconds": spent["cpu_seconds"] + round(time.process_time() - begun),
+        "settings": f"{spent['settings']}, then 5 + 10 epochs with one more readout, moved by up to 2 pixels",
+    }
+    write_directory(keep / "grown" / f"{name}.time", "training time", 1, {}, values)
+
+
+def fit_grown(model: GenerativeClassifier, rows: Moved, checkpoint: Path, **settings: Any) -> None:
+    model.loss = ClassAndDensityLoss(alpha=0.3 / rows.pixels, smoothing=0.03)
     model.train().fit(
-        Moved(data.train, data.labels.train, farthest=2),
-        validation=(data.validation, data.labels.validation),
+        rows,
         learning_rate=2.5e-3,
         groups=(ParameterGroup("*base.location", 5e-3),),
         precision=torch.bfloat16,
         patience=0,
         average=0.998,
-        epochs=GROWN_EPOCHS,
         batch_size=128,
-        checkpoint=keep / f"{name}.third",
+        checkpoint=checkpoint,
         checkpoint_every=100,
         progress=False,
         listeners=[lambda record: print(record, flush=True)],
+        **settings,
     )
-    save_classifier(model, keep / "grown" / name)
-    spent = seconds(name, before)
-    values = {
-        "cpu_seconds": spent["cpu_seconds"] + round(time.process_time() - begun),
-        "settings": f"{spent['settings']}, then {GROWN_EPOCHS} epochs with one more readout, moved by up to 2",
-    }
-    write_directory(keep / "grown" / f"{name}.time", "training time", 1, {}, values)
 
 
 def with_one_more_readout(model: GenerativeClassifier, name: str) -> GenerativeClassifier:

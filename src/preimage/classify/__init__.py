@@ -45,3 +45,7 @@ from preimage.classify.prototypes import channel_prototypes as channel_prototype
 from preimage.classify.prototypes import inverted_logits as inverted_logits
 from preimage.classify.prototypes import prototype_losses as prototype_losses
 from preimage.classify.prototypes import refined_prototypes as refined_prototypes
+from preimage.classify.views import AveragedViews as AveragedViews
+from preimage.classify.views import mirrored as mirrored
+from preimage.classify.views import moved as moved
+from preimage.classify.views import unchanged as unchanged

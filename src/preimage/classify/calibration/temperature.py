@@ -13,6 +13,7 @@ from preimage.classify.parts import in_parts
 
 if TYPE_CHECKING:
     from preimage.classify.classifier import GenerativeClassifier
+    from preimage.classify.views import AveragedViews
 
 
 def best_temperature(logits: Tensor, labels: Tensor, log_prior: Tensor | None = None) -> float:
@@ -52,7 +53,7 @@ def best_temperature(logits: Tensor, labels: Tensor, log_prior: Tensor | None = 
     return math.exp(-(low + high) / 2)
 
 
-def calibrate(classifier: GenerativeClassifier, x: Any, labels: Tensor) -> float:
+def calibrate(classifier: GenerativeClassifier | AveragedViews, x: Any, labels: Tensor) -> float:
     """Set the temperature of a fitted classifier to the best one on held-out rows; densities stay.
 
     Args:
