@@ -18,6 +18,7 @@ from preimage.inverse.checks import check_example
 from preimage.inverse.inverse import Inverse
 from preimage.inverse.packing import sample_rows
 from preimage.inverse.planning.plan import plan
+from preimage.inverse.posterior.measure import error_models
 
 Taps = Iterable[str] | Mapping[str, str | TapLike]
 Progress = Callable[[str, int, int], None]
@@ -117,7 +118,7 @@ def _label(graph: Graph, name: str) -> str:
 def calibrate(
     graph: Graph, names: Mapping[str, str], data: Calibration, progress: Progress | None = None
 ) -> dict[str, Decoder]:
-    """Fit a decoder for each tap in one pass over the data.
+    """Fit a decoder for each tap in one pass over the data, and see how it errs on a part of them.
 
     Args:
         graph: the captured network.
@@ -131,15 +132,21 @@ def calibrate(
         if progress is not None:
             progress("statistics", done, data.batches)
         values = features(x)
-        for label, fit in fits.items():
-            fit.update(x, sample_rows(graph, names[label], values[label]), groups)
+        for label, rows in _rows(graph, names, values).items():
+            fits[label].update(x, rows, groups)
     decoders = {}
     with torch.no_grad():
         for done, (label, fit) in enumerate(fits.items()):
             if progress is not None:
                 progress("decoders", done, len(fits))
             decoders[label] = fit.solve()
+        for label, model in error_models(fits, lambda x: _rows(graph, names, features(x)), data).items():
+            decoders[label].errors = model
     return decoders
+
+
+def _rows(graph: Graph, names: Mapping[str, str], values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {label: sample_rows(graph, names[label], value) for label, value in values.items()}
 
 
 def _event(graph: Graph, name: str) -> tuple[int, ...]:

@@ -14,6 +14,10 @@ from preimage.inverse.calibrate.basis import BlockBasis
 from preimage.inverse.calibrate.grid import Grid
 from preimage.inverse.calibrate.metric import Spectrum
 from preimage.inverse.calibrate.windows import Windows
+from preimage.inverse.posterior.error_model import ErrorModel
+
+ERRORS = "errors."
+"""How the tensors of the error model begin in a decoder's state."""
 
 
 @final
@@ -59,6 +63,7 @@ class Decoder(nn.Module):
         self.grid, self.windows = Grid.between(input_shape, tap_shape), windows
         self.basis = BlockBasis(self.grid.block, kept)
         self.metric = Spectrum(input_shape, *_flat_spectrum(self.grid))
+        self.errors: ErrorModel | None = None  # how it errs, where that was measured
         targets, channels = self.basis.size, self.grid.tap_map[0]
         self.register_buffer("weight", torch.zeros(targets, channels, *windows.kernel))
         self.register_buffer("averages", torch.zeros(targets, channels * windows.scales))
@@ -91,6 +96,8 @@ class Decoder(nn.Module):
         decoder = Decoder(
             input_shape, tap_shape, Windows(tap_map, size, boxes, bool(whole)), (kept[0], kept[1])
         )
+        errors = {n.removeprefix(ERRORS): t for n, t in state.items() if n.startswith(ERRORS)}
+        decoder.errors = ErrorModel.from_state(errors) if errors else None
         decoder.to(state["weight"].dtype).load_state_dict(dict(state))
         return decoder
 

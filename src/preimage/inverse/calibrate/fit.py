@@ -16,7 +16,7 @@ from preimage.inverse.calibrate.decoder import Decoder
 from preimage.inverse.calibrate.grid import Grid
 from preimage.inverse.calibrate.metric import Spectrum
 from preimage.inverse.calibrate.moments import Moments, total
-from preimage.inverse.calibrate.ridge import Regression, fixed, regress
+from preimage.inverse.calibrate.ridge import Affine, Regression, fixed, regress
 from preimage.inverse.calibrate.windows import Windows
 
 DOUBLE = 1000
@@ -80,6 +80,7 @@ class DecoderFit:
         self._folds: list[Moments | None] = [None] * folds
         self._fold_of: dict[int, int] = {}
         self._kept_examples: list[tuple[int, Tensor, Tensor]] = []
+        self._left_out: list[Decoder] = []
 
     def update(self, x: Tensor, y: Tensor, group: Tensor | Sequence[int]) -> None:
         """Count inputs ``x (N, *input)``, features ``y (N, *tap)`` and picture numbers ``group (N,)``."""
@@ -104,6 +105,22 @@ class DecoderFit:
             )
         regression = regress(folds, self._columns()) if ridge is None else fixed(total(folds), ridge)
         return self._decoder(regression)
+
+    def left_out(self, y: Tensor, group: Tensor | Sequence[int]) -> Tensor:
+        """Estimates ``(N, *input)`` by decoders that were fitted without the fold of each group, once solved.
+
+        Args:
+            y: features, ``(N, *tap)``.
+            group: picture numbers that were counted, ``(N,)``.
+        """
+        if not self._left_out:
+            raise DomainError("there are no estimates for pictures that were left out: call solve() first")
+        return torch.cat([self._without(int(g))(y[i : i + 1]) for i, g in enumerate(group)])
+
+    def _without(self, group: int) -> Decoder:
+        if group not in self._fold_of:
+            raise DomainError(f"group {group} was not counted in update(x, y, group)")
+        return self._left_out[self._fold_of[group] % len(self._left_out)]
 
     def _rows(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:  # (N R, D), (N R, T)
         height, width = self.grid.positions
@@ -137,18 +154,20 @@ class DecoderFit:
         return sorted({self.windows.local, self.windows.width})
 
     def _decoder(self, regression: Regression) -> Decoder:
-        decoder = Decoder(self.input_shape, self.tap_shape, self.windows, self.kept)
-        decoder.to(regression.error.device, self._kept_examples[0][1].dtype)
-        errors = []
-        for fold, x, y in self._kept_examples:
-            estimate = regression.left_out[fold % len(regression.left_out)]
-            decoder.load_estimate(estimate.offset, self._compression.expand(estimate.weight))
-            errors.append(x - decoder(y[None])[0])
+        self._left_out = [self._with(estimate) for estimate in regression.left_out]
+        errors = [
+            x - self._left_out[fold % len(self._left_out)](y[None])[0] for fold, x, y in self._kept_examples
+        ]
+        decoder = self._with(regression.estimate)
         decoder.metric = self._metric(torch.stack(errors), regression)
-        weight = self._compression.expand(regression.estimate.weight)
-        decoder.load_estimate(regression.estimate.offset, weight)
         decoder.error_covariance.copy_(regression.error)
         decoder.ridges.copy_(regression.ridges)
+        return decoder
+
+    def _with(self, estimate: Affine) -> Decoder:
+        decoder = Decoder(self.input_shape, self.tap_shape, self.windows, self.kept)
+        decoder.to(estimate.weight.device, self._kept_examples[0][1].dtype)
+        decoder.load_estimate(estimate.offset, self._compression.expand(estimate.weight))
         return decoder
 
     def _metric(self, errors: Tensor, regression: Regression) -> Spectrum:

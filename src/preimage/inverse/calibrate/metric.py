@@ -59,6 +59,13 @@ class Spectrum(Metric):
         z = self.rows.to(x) @ z @ self.columns.to(x).mT
         return (self.gain.to(x) * z).reshape(x.shape)
 
+    def variance(self, like: Tensor) -> Tensor:
+        """The diagonal of M: the variance of each number, ``(1, *input)``, in the dtype of ``like``."""
+        rows, columns = (basis.to(like).square() for basis in (self.rows, self.columns))
+        power = rows.mT @ self.gain.to(like).square() @ columns  # (C, H, W)
+        mixed = torch.einsum("cd,dhw->chw", self.rotation.to(like).square(), power)
+        return mixed.reshape(1, *self.input_shape)
+
     def power(self, exponent: float) -> Spectrum:
         """``M^exponent``, scaled to the same mean variance: below 1 it is closer to the identity."""
         gain = self.gain**exponent
