@@ -39,10 +39,12 @@ from preimage.classify.prototypes import ChannelPrototypes as ChannelPrototypes
 from preimage.classify.prototypes import ChannelSettings as ChannelSettings
 from preimage.classify.prototypes import ClassScore as ClassScore
 from preimage.classify.prototypes import GenerativeScore as GenerativeScore
+from preimage.classify.prototypes import KindPrototypes as KindPrototypes
 from preimage.classify.prototypes import ModuleScore as ModuleScore
 from preimage.classify.prototypes import Prototypes as Prototypes
 from preimage.classify.prototypes import channel_prototypes as channel_prototypes
 from preimage.classify.prototypes import inverted_logits as inverted_logits
+from preimage.classify.prototypes import kind_prototypes as kind_prototypes
 from preimage.classify.prototypes import prototype_losses as prototype_losses
 from preimage.classify.prototypes import refined_prototypes as refined_prototypes
 from preimage.classify.views import AveragedViews as AveragedViews

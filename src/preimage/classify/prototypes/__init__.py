@@ -5,6 +5,8 @@ from preimage.classify.prototypes.channel_objective import ChannelObjective as C
 from preimage.classify.prototypes.channels import ChannelPrototypes as ChannelPrototypes
 from preimage.classify.prototypes.channels import ChannelSettings as ChannelSettings
 from preimage.classify.prototypes.channels import channel_prototypes as channel_prototypes
+from preimage.classify.prototypes.kinds import KindPrototypes as KindPrototypes
+from preimage.classify.prototypes.kinds import kind_prototypes as kind_prototypes
 from preimage.classify.prototypes.prototypes import Prototypes as Prototypes
 from preimage.classify.prototypes.refined import prototype_losses as prototype_losses
 from preimage.classify.prototypes.refined import refined_prototypes as refined_prototypes
