@@ -36,6 +36,7 @@ class Node:
         shape: event shape on the example, without the axis of the samples; ``()`` for numbers and tuples.
         fold: entries of that axis per sample; 1 unless the network folds something into the batch axis.
         parts: event shapes of the parts, where the value is a tuple of tensors.
+        whole_parts: which of them hold whole numbers, such as the places of largest numbers.
         path: dotted path of the innermost module that ran it, ``""`` for the root.
         module: class name of that module.
         stack: paths of all modules around it, outermost first.
@@ -55,6 +56,7 @@ class Node:
     shape: tuple[int, ...]
     fold: int = 1
     parts: tuple[tuple[int, ...], ...] = ()
+    whole_parts: frozenset[int] = frozenset()
     path: str = ""
     module: str = ""
     stack: tuple[str, ...] = ()
@@ -70,9 +72,9 @@ class Node:
 
     @property
     def size(self) -> int:
-        """Numbers per sample in the value."""
+        """Numbers per sample in the value; of a tuple with places beside its numbers, the numbers alone."""
         if self.parts:
-            return sum(prod(shape) for shape in self.parts)
+            return sum(prod(shape) for i, shape in enumerate(self.parts) if i not in self.whole_parts)
         return self.fold * prod(self.shape)
 
     def __str__(self) -> str:
@@ -159,6 +161,12 @@ class Graph:
     def size(self, name: str) -> int:
         """Numbers per sample in a value."""
         return self.by_name[name].size if name in self.by_name else prod(self.shape(name))
+
+    def holds_places(self, name: str) -> bool:
+        """Whether a value is a part of a tuple and holds whole numbers: no dimension of the input."""
+        node = self.by_name.get(name)
+        whole = self.by_name.get(node.inputs[0]) if node and node.operation == "getitem" else None
+        return whole is not None and node is not None and node.args[1] in whole.whole_parts
 
     def constant_sizes(self, name: str) -> tuple[int, ...]:
         """Full shape of a parameter, buffer or constant, or of a value computed from them alone.

@@ -14,7 +14,7 @@ from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 from preimage.capture.graph import Graph, Node, Reference, references
 from preimage.capture.interpret import BATCH
 from preimage.capture.layout import Layout, symbolic_layout, symbolic_size
-from preimage.capture.rewrite import DROPPED, Samples, rewritten
+from preimage.capture.rewrite import DROPPED, Samples, known_as, rewritten
 from preimage.capture.twice import REPLACED
 from preimage.errors import CaptureError, NotInvertibleError
 
@@ -106,6 +106,7 @@ class _Reader:
             operation, target, kwargs = equal[0], equal[1], {}
             args = self._operands(equal[2])
             self.single.add(node.name)
+        operation = operation if equal is not None else known_as(operation)
         inputs = tuple(dict.fromkeys(n for n in references((args, kwargs)) if n in self.data))
         _refuse_chance(operation, args, node)
         if inputs:
@@ -123,7 +124,7 @@ class _Reader:
                 module=stack[-1][1] if stack else "",
                 stack=tuple(path for path, _ in stack),
                 source=(node.meta.get("stack_trace") or "").strip().split("\n\n")[-1][-300:],
-                **self._description(_single(operation, node.meta.get("val"))),
+                **self._description(self._value(operation, node)),
             )
         )
         if replaces is not None:
@@ -210,13 +211,19 @@ class _Reader:
             )
         self.renamed[written] = Reference(node.name)
 
+    def _value(self, operation: str, node: fx.Node) -> Any:
+        """What an operation gives on the example: one result of some that were exported with several."""
+        value = node.meta.get("val")
+        single = operation == "batch_norm" or node.name in self.single
+        return value[0] if single and isinstance(value, tuple | list) else value
+
     def _description(self, value: Any) -> dict[str, Any]:
         """Shape and layout of a value, or of the parts of a tuple."""
         if isinstance(value, (tuple, list)):
-            return {
-                "shape": (),
-                "parts": tuple(self._event(part)[0] for part in value if isinstance(part, Tensor)),
-            }
+            parts = [part for part in value if isinstance(part, Tensor)]
+            whole = (i for i, part in enumerate(parts) if not part.is_floating_point() | part.is_complex())
+            shapes = tuple(self._event(part)[0] for part in parts)
+            return {"shape": (), "parts": shapes, "whole_parts": frozenset(whole)}
         if not isinstance(value, Tensor) or value.dim() == 0:
             return {"shape": (), "axis": None}
         shape, layout = self._event(value)
@@ -234,11 +241,6 @@ class _Reader:
             rows = max(1, sizes[0] // self.batch)
             return (*((rows,) if rows > 1 else ()), *sizes[1:]), None
         return layout.event(sizes), layout
-
-
-def _single(operation: str, value: Any) -> Any:
-    """The one result of an operation that was exported as a tuple of results."""
-    return value[0] if operation == "batch_norm" and isinstance(value, tuple | list) else value
 
 
 def _sizes(value: Tensor) -> tuple[int, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import SymInt, Tensor, fx
@@ -26,6 +27,32 @@ FILLED_LIKE = {
 }  # fmt: skip
 """Operations that make constants of the shape or type of a value, and read none of its numbers."""
 
+
+def _largest_of(pool: Callable[..., Any]) -> Callable[..., Tensor]:
+    """The numbers of a pooling that also tells their places."""
+
+    def largest(*args: Any, **kwargs: Any) -> Tensor:
+        return pool(*args, **kwargs)[0]
+
+    return largest
+
+
+PLACED_POOLS = {
+    **{f"max_pool{d}d_with_indices": f"max_pool{d}d" for d in (1, 2, 3)},
+    **{f"adaptive_max_pool{d}d": f"adaptive_max_pool{d}d" for d in (1, 2, 3)},
+}
+"""Poolings that are exported with the places of their numbers, and their names where nobody reads these."""
+
+
+EXTREMA = {"max": ("amax", torch.ops.aten.amax.default), "min": ("amin", torch.ops.aten.amin.default)}
+"""Largest and smallest numbers along an axis, which are exported with their places too."""
+
+
+def known_as(operation: str) -> str:
+    """The name of an operation that is not rewritten: adaptive pooling says that it tells places too."""
+    return f"{operation}_with_indices" if operation.startswith("adaptive_max_pool") else operation
+
+
 DROPPED = frozenset(
     {"_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "_assert_async"}
 )
@@ -47,11 +74,25 @@ def rewritten(operation: str, node: fx.Node) -> Rewritten | None:
         return "to", torch.ops.aten.to.dtype, (node.args[0], value.dtype)
     if operation in FILLED_LIKE and isinstance(value, Tensor):
         return "full", _filled(value, _fill(operation, node)), (SAMPLES,)
+    if operation in PLACED_POOLS and _reads_first_alone(node):
+        return PLACED_POOLS[operation], _largest_of(cast(Any, node.target)), tuple(node.args)
+    if operation in EXTREMA and _reads_first_alone(node):  # of the form with an axis: others give one tensor
+        x, dim, *keep = node.args
+        return EXTREMA[operation][0], EXTREMA[operation][1], (x, [dim], *keep)
     if operation == "_native_batch_norm_legit_no_training":
         x, weight, bias, mean, variance, momentum, eps = node.args
         operands = (x, weight, bias, mean, variance, False, momentum, eps, False)
         return "batch_norm", torch.ops.aten.batch_norm.default, operands
     return None
+
+
+def _reads_first_alone(node: fx.Node) -> bool:
+    """Whether of an operation with several results only the first is read."""
+    value = node.meta.get("val")
+    if not isinstance(value, tuple | list) or not isinstance(value[0], Tensor):
+        return False
+    taken = [user for user in node.users if user.users]
+    return all(user.target is operator.getitem and user.args[1] == 0 for user in taken) and not node.kwargs
 
 
 class Samples:

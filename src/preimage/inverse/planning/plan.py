@@ -81,7 +81,8 @@ def plan(
     _check_influence(graph, known, wanted)
     steps = Propagation(graph, (*known, *given), wanted, _ancestors(graph, known)).run()
     pruned = _prune(steps, wanted)
-    sizes = sum(map(graph.size, known)), sum(map(graph.size, wanted))
+    counted = [name for name in known if not graph.holds_places(name)]
+    sizes = sum(map(graph.size, counted)), sum(map(graph.size, wanted))
     found = Plan(known, wanted, pruned, _overall(graph, pruned, known, *sizes), *sizes)
     return replace(found, guarantee=Guarantee.OPAQUE) if found.is_joint else found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,17 +14,34 @@ from torch.nn import functional
 from preimage.capture.graph import Graph, Node, Reference
 from preimage.capture.interpret import evaluate
 
-POOLS: Mapping[str, Callable[..., tuple[Tensor, Tensor]]] = {
-    "max_pool1d": functional.max_pool1d_with_indices,
-    "max_pool2d": functional.max_pool2d_with_indices,
-    "max_pool3d": functional.max_pool3d_with_indices,
+
+@dataclass(frozen=True)
+class Pool:
+    """A kind of max pooling that can be recorded.
+
+    Args:
+        with_places: gives the largest numbers and their places.
+        settings: names of its arguments after the first.
+    """
+
+    with_places: Callable[..., tuple[Tensor, Tensor]]
+    settings: tuple[str, ...]
+
+
+WINDOWS = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+
+POOLS: Mapping[str, Pool] = {
+    "max_pool1d": Pool(functional.max_pool1d_with_indices, WINDOWS),
+    "max_pool2d": Pool(functional.max_pool2d_with_indices, WINDOWS),
+    "max_pool3d": Pool(functional.max_pool3d_with_indices, WINDOWS),
+    "adaptive_max_pool1d": Pool(functional.adaptive_max_pool1d_with_indices, ("output_size",)),
+    "adaptive_max_pool2d": Pool(functional.adaptive_max_pool2d_with_indices, ("output_size",)),
+    "adaptive_max_pool3d": Pool(functional.adaptive_max_pool3d_with_indices, ("output_size",)),
 }
 """Operations that can be recorded, and what tells their places."""
 
 MARK = "with side information"
 """Part of the name of every operation that was recorded, and so of its row in the ledger."""
-
-SETTINGS = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
 
 
 def is_recorded(node: Node) -> bool:
@@ -56,9 +73,10 @@ def places_of(graph: Graph, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _places(node: Node, x: Tensor) -> Tensor:
-    literal = {**dict(zip(SETTINGS, node.args[1:], strict=False)), **node.kwargs}
-    settings = {name: literal[name] for name in SETTINGS if literal.get(name) not in (None, [], ())}
-    return POOLS[node.operation](x, **settings)[1]
+    pool = POOLS[node.operation]
+    literal = {**dict(zip(pool.settings, node.args[1:], strict=False)), **node.kwargs}
+    settings = {name: literal[name] for name in pool.settings if literal.get(name) not in (None, [], ())}
+    return pool.with_places(x, **settings)[1]
 
 
 def with_places(graph: Graph, places: Mapping[str, Tensor]) -> Graph:
@@ -74,8 +92,13 @@ def with_places(graph: Graph, places: Mapping[str, Tensor]) -> Graph:
 
 
 def pooled_axes(operation: str) -> int:
-    """How many axes an operation such as ``max_pool2d`` pools, recorded or not."""
-    return int(operation.removeprefix("max_pool")[0])
+    """How many axes an operation such as ``max_pool2d`` pools, recorded or not.
+
+    Example:
+        >>> pooled_axes("adaptive_max_pool3d with side information")
+        3
+    """
+    return int(operation.partition("max_pool")[2][0])
 
 
 def _recorded(node: Node) -> Node:

@@ -94,6 +94,12 @@ class Ledger:
                 f" {narrow.name or narrow.kind} ({narrow.outputs} numbers remain);"
                 " g(y) is a preimage, not the input"
             )
+        if self.output_size < self.input_size:
+            lost = self.input_size - self.output_size
+            return (
+                f"{self.guarantee}: at least {lost} of {self.input_size} input dimensions are lost"
+                f" ({self.output_size} numbers come out); g(y) is a preimage, not the input"
+            )
         return f"{self.guarantee}: no dimension need be lost; the certificate of each call says what was"
 
     @property

@@ -1,20 +1,23 @@
-"""Max pooling: the largest input that pools to y."""
+"""Max pooling, strided or adaptive: the largest input that pools to y."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import prod
 
 import torch
 from torch import Tensor
 
 from preimage.inverse.planning.guarantee import Guarantee
-from preimage.inverse.planning.recorded import pooled_axes
+from preimage.inverse.planning.recorded import POOLS
 from preimage.inverse.registry import Site, Solved, register_inverse
+from preimage.inverse.rules.pool_windows import axes_of, pooled_sizes, positions, windows_of
+
+Interval = tuple[Tensor, Tensor]
+"""Lower and upper bound of every number, ``(N, *event)`` each."""
 
 
-@register_inverse("max_pool1d", "max_pool2d", "max_pool3d", guarantee=Guarantee.RIGHT)
+@register_inverse(*POOLS, guarantee=Guarantee.RIGHT)
 def max_pool(site: Site, y: Tensor) -> Solved:
     """x at p = min of y over all windows that contain p.
 
@@ -26,63 +29,55 @@ def max_pool(site: Site, y: Tensor) -> Solved:
     return Solved(x, exact=min(1.0, y[0].numel() / max(1, x[0].numel())))
 
 
+@register_inverse(*(f"{name}_with_indices" for name in POOLS), guarantee=Guarantee.RIGHT)
+def max_pool_with_indices(site: Site, y: Sequence[Tensor] | Tensor) -> Solved:
+    """x at the places that were given = y; elsewhere just below the smallest y whose window looks there.
+
+    Just below, because pooling names the first of equal numbers: so it gives the same places again.
+    """
+    values, places = y
+    lower, upper = known_interval(site, values, places)
+    below = torch.nextafter(torch.where(upper.isinf(), largest(site, values), upper), -upper.abs() - 1)
+    known = lower == upper
+    share = known.double().mean().item() if known.numel() else 1.0
+    return Solved(torch.where(known, upper, below), exact=share)
+
+
+def known_interval(site: Site, y: Tensor, places: Tensor) -> Interval:
+    """What y and its places say of the value that was pooled.
+
+    A place that several windows read gets the largest of what they say.
+
+    Args:
+        site: the pooling.
+        y: the largest number of every window, ``(N, ..., *pooled axes)``.
+        places: flat positions of these numbers over the pooled axes, of the shape of y.
+    """
+    axes = len(pooled_sizes(site, y))
+    upper = largest(site, y)
+    flat = upper.flatten(-axes)
+    index, values = places.flatten(-axes), y.flatten(-axes)
+    read = torch.full_like(flat, -math.inf).scatter_reduce(-1, index, values, "amax").view_as(upper)
+    known = ~read.isinf()
+    upper = torch.where(known, read, torch.where(seen(site, y), upper, math.inf))
+    return torch.where(known, upper, -math.inf), upper
+
+
 def largest(site: Site, y: Tensor) -> Tensor:
     """The largest x that pools to y, ``(N, *event)``; an upper bound of every other one."""
-    axes = _axes(site, y)
-    x = _erode(y.flatten(-len(axes)), _windows(axes), prod(axis.size for axis in axes))
+    sizes = pooled_sizes(site, y)
+    axes = axes_of(site, sizes)
+    x = _erode(y.flatten(-len(axes)), windows_of(axes), positions(axes))
     return x.reshape(y.shape[0], *site.shape)
 
 
 def seen(site: Site, y: Tensor) -> Tensor:
     """Which positions any window reads, bool of the shape of the pooled axes of x."""
-    axes = _axes(site, y)
-    flags = torch.zeros(prod(axis.size for axis in axes), dtype=torch.bool, device=y.device)
-    windows = _windows(axes)
+    axes = axes_of(site, pooled_sizes(site, y))
+    flags = torch.zeros(positions(axes), dtype=torch.bool, device=y.device)
+    windows = windows_of(axes)
     flags[windows[windows >= 0]] = True
     return flags.view([axis.size for axis in axes])
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """One spatial axis of a pooling operation."""
-
-    size: int
-    cells: int
-    kernel: int
-    stride: int
-    padding: int
-    dilation: int
-
-    def places(self) -> Tensor:
-        """Input positions in each window, -1 outside, ``(cells, kernel)``."""
-        first = torch.arange(self.cells) * self.stride - self.padding
-        places = first[:, None] + torch.arange(self.kernel) * self.dilation
-        return torch.where((places >= 0) & (places < self.size), places, -1)
-
-
-def _axes(site: Site, y: Tensor) -> list[_Axis]:
-    dimensions = pooled_axes(site.operation)
-    kernel = site.operand(1, "kernel_size")
-    stride = site.operand(2, "stride", None) or kernel
-    settings = (kernel, stride, site.operand(3, "padding", 0), site.operand(4, "dilation", 1))
-    per_axis = zip(*(_spread(value, dimensions) for value in settings), strict=True)
-    sizes = zip(site.shape[-dimensions:], y.shape[-dimensions:], strict=True)
-    return [_Axis(*size, *axis) for size, axis in zip(sizes, per_axis, strict=True)]
-
-
-def _spread(value: int | Sequence[int], dimensions: int) -> list[int]:
-    values = [value] if isinstance(value, int) else list(value)
-    return values * dimensions if len(values) == 1 else values
-
-
-def _windows(axes: list[_Axis]) -> Tensor:
-    """Flat input positions in each window, -1 where it looks outside, ``(windows, kernel positions)``."""
-    flat = axes[0].places()
-    for axis in axes[1:]:
-        rows, columns = flat[:, None, :, None], axis.places()[None, :, None, :]
-        joined = torch.where((rows < 0) | (columns < 0), -1, rows * axis.size + columns)
-        flat = joined.reshape(joined.shape[0] * joined.shape[1], -1)
-    return flat
 
 
 def _erode(y: Tensor, windows: Tensor, positions: int) -> Tensor:

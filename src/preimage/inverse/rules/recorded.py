@@ -12,13 +12,13 @@ from preimage.capture.interpret import evaluate
 from preimage.certificate import Certificate
 from preimage.inverse.linear import Affine
 from preimage.inverse.planning.guarantee import Guarantee
-from preimage.inverse.planning.recorded import MARK, POOLS, pooled_axes
+from preimage.inverse.planning.recorded import MARK, POOLS
 from preimage.inverse.planning.roles import Role, affine_role, saturation_bounds
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.affine import affine_of, argument
 from preimage.inverse.rules.affine_inverse import snapped, source_range
 from preimage.inverse.rules.moments import moments
-from preimage.inverse.rules.pool import largest, seen
+from preimage.inverse.rules.pool import Interval, known_interval, largest
 from preimage.inverse.solvers.bounds import Bounds
 from preimage.inverse.solvers.regions.general import MaskedRows
 from preimage.inverse.solvers.saturation import RegionSolution
@@ -29,31 +29,13 @@ ROUNDS = 8
 COLUMNS = ("residual", "converged", "error_bound", "iterations", "condition", "nullity", "domain_violation")
 """The parts of a certificate that have one entry for each sample."""
 
-Interval = tuple[Tensor, Tensor]
-"""Lower and upper bound of every number, ``(N, *event)`` each."""
-
 
 @register_inverse(*(f"{name} {MARK}" for name in POOLS), guarantee=Guarantee.RIGHT)
 def unpool(site: Site, y: Tensor) -> Solved:
     """x at a recorded place = y; elsewhere the largest number that no window contradicts."""
-    lower, upper = known_interval(site, y)
+    lower, upper = known_interval(site, y, _places(site, y))
     known = (lower == upper).double().mean().item() if upper.numel() else 1.0
     return Solved(torch.where(upper.isinf(), largest(site, y), upper), exact=known)
-
-
-def known_interval(site: Site, y: Tensor) -> Interval:
-    """What y and its places say of the value that was pooled.
-
-    A place that several windows read gets the largest of what they say.
-    """
-    axes, places = pooled_axes(site.operation), _places(site, y)
-    upper = largest(site, y)
-    flat = upper.flatten(-axes)
-    index, values = places.flatten(-axes), y.flatten(-axes)
-    read = torch.full_like(flat, -math.inf).scatter_reduce(-1, index, values, "amax").view_as(upper)
-    known = ~read.isinf()
-    upper = torch.where(known, read, torch.where(seen(site, y), upper, math.inf))
-    return torch.where(known, upper, -math.inf), upper
 
 
 def _places(site: Site, y: Tensor) -> Tensor:
@@ -70,7 +52,7 @@ def region(site: Site, y: Tensor) -> Solved:
     """
     chain, elementwise, pool = parts(site.graph, site.nodes)
     at_pool = Site(site.graph, (pool,), pool.inputs[0], site.target, site.values, context=site.context)
-    return bounded(site, y, chain, elementwise, known_interval(at_pool, y))
+    return bounded(site, y, chain, elementwise, known_interval(at_pool, y, _places(at_pool, y)))
 
 
 @register_inverse("preimage::folded", guarantee=Guarantee.CERTIFIED)

@@ -19,7 +19,7 @@ def enclosing(graph: Graph, values: tuple[str, ...], known: Known) -> Region | N
 
     Residual blocks, gates, anything differentiable.
     """
-    values = tuple(name for name in values if graph.layout(name) is not None and graph.is_real(name))
+    values = tuple(name for name in values if _can_be_sought(graph, name))
     latest = max(values, key=lambda name: graph.order[name], default=None)
     entries = [] if latest is None else _entries(graph, latest, known)
     if latest is None or not entries:

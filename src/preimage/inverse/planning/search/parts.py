@@ -15,10 +15,12 @@ from preimage.inverse.registry import operation_rule
 
 
 def gathered(graph: Graph, name: str, known: Known) -> Iterator[Region]:
-    """A split operation all of whose parts are known."""
+    """A split operation all of whose parts are known, and which can be undone from them."""
     node = graph.by_name[name]
     rule = operation_rule("preimage::gather")
     if not node.parts or not node.inputs or node.name in known or rule is None:
+        return
+    if operation_rule(node.operation) is None:  # it is solved as an equation, from each of its parts
         return
     readers = graph.consumers[node.name]
     taken = {reader.args[1] for reader in readers if reader.operation == "getitem"}
