@@ -25,8 +25,8 @@ def positive(name: str, values: np.ndarray) -> Column:
         DomainError: a value is not positive.
 
     Example:
-        >>> positive("income", np.array([1.0, 100.0])).plain()
-        {'scale': 10.0}
+        >>> round(positive("income", np.array([1.0, 100.0])).scale)
+    10
     """
     Positive(name).encode(values)  # refuses what is not positive
     return Positive(name, float(np.exp(np.log(values.astype(np.float64)).mean())))
