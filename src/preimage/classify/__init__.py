@@ -47,6 +47,9 @@ from preimage.classify.prototypes import inverted_logits as inverted_logits
 from preimage.classify.prototypes import kind_prototypes as kind_prototypes
 from preimage.classify.prototypes import prototype_losses as prototype_losses
 from preimage.classify.prototypes import refined_prototypes as refined_prototypes
+from preimage.classify.report import PictureReport as PictureReport
+from preimage.classify.report import report_pictures as report_pictures
+from preimage.classify.report import write_picture_report as write_picture_report
 from preimage.classify.views import AveragedViews as AveragedViews
 from preimage.classify.views import mirrored as mirrored
 from preimage.classify.views import moved as moved

@@ -9,6 +9,9 @@ from preimage.datasets.gas import gas as gas
 from preimage.datasets.hepmass import hepmass as hepmass
 from preimage.datasets.imagenet import imagenet32 as imagenet32
 from preimage.datasets.imagenet import imagenet64 as imagenet64
+from preimage.datasets.labelled_pictures import LabelledPictures as LabelledPictures
+from preimage.datasets.labelled_pictures import holds_labelled_pictures as holds_labelled_pictures
+from preimage.datasets.labelled_pictures import read_labelled_pictures as read_labelled_pictures
 from preimage.datasets.magic import magic as magic
 from preimage.datasets.miniboone import miniboone as miniboone
 from preimage.datasets.mnist import fashion_mnist as fashion_mnist

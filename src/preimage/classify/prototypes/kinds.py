@@ -128,12 +128,12 @@ def _kinds(z: Tensor, labels: Tensor, label: int, kinds: int, rounds: int) -> tu
 def _far_apart(points: Tensor, kinds: int) -> Tensor:
     """Starts ``(kinds, D)``: the point nearest to the mean, then always one far from those before.
 
-    Not the farthest one, which would be an outlier: the one at nine tenths of all distances.
+    Not the farthest one, which would be an outlier: the one at three quarters of all distances.
     """
     chosen = points[torch.cdist(points, points.mean(0, keepdim=True)).argmin()][None]
     while len(chosen) < kinds:
         distance = torch.cdist(points, chosen).amin(1)
-        far = distance.argsort()[min(len(points) - 1, int(0.9 * len(points)))]
+        far = distance.argsort()[min(len(points) - 1, int(0.75 * len(points)))]
         chosen = torch.cat([chosen, points[far][None]])
     return chosen
 
