@@ -22,7 +22,7 @@ from preimage.training import ParameterGroup
 
 FEWEST = 8  # pictures of a class
 LEVELS = 2  # times that the size is halved
-STEPS = 600  # of training, by default
+BATCH, STEPS = 64, 600  # of training, by default
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,8 +169,8 @@ def _fitted(
         x[~held],
         labels[~held],
         validation=(x[held], labels[held]),
-        epochs=max(1, steps * 64 // max(1, int((~held).sum()))),
-        batch_size=64,
+        epochs=math.ceil(steps / math.ceil(int((~held).sum()) / BATCH)),
+        batch_size=BATCH,
         learning_rate=3e-3,
         groups=(ParameterGroup("*base.location", 1e-2),),
         progress=False,
