@@ -1,0 +1,184 @@
+"""An inverse whose calibrated answers are painted by a trained decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from preimage.capture.interpret import evaluate
+from preimage.capture.taps import TapLike
+from preimage.certificate import Certificate, OnError, enforce
+from preimage.decoders.picture_decoder import PictureDecoder
+from preimage.decoders.refine import refine, with_origin
+from preimage.errors import ShapeError, UnknownTapError
+from preimage.inverse import Inverse
+from preimage.inverse.checks import check_values
+from preimage.inverse.reporting.report import Report
+from preimage.inverse.residual import certify
+from preimage.inverse.solvers.effort import Effort
+from preimage.inverse.solvers.watch import Progress, Watch
+
+ORIGIN = "calibrated: painted by a decoder that was trained on pictures"
+FLATTER = 0.5  # power of the covariance of the errors: flatter than itself, it is better in few steps
+
+
+@final
+class Attached(nn.Module):
+    """An inverse and a picture decoder for the same network; made by :meth:`PictureDecoder.attach`.
+
+    Its answers are *calibrated* ones: certificates say that they were painted. Taps that the decoder was not
+    trained for are answered by the inverse itself.
+
+    Args:
+        inverse: of the network; its parameters are shared.
+        decoder: trained for the network.
+
+    Raises:
+        ModelFileError: the inverse is that of another network, or of other weights.
+        UnknownTapError: the network has none of the decoder's taps.
+
+    Cost: one hash over the network's weights.
+
+    Example:
+        See :class:`preimage.decoders.PictureDecoder`.
+    """
+
+    def __init__(self, inverse: Inverse, decoder: PictureDecoder) -> None:
+        super().__init__()
+        decoder.owner.check(inverse.graph)
+        self.inverse, self.decoder = inverse, decoder
+        self._labels = _labels(inverse, decoder)  # value in the graph -> label of the decoder
+        if not self._labels:
+            raise UnknownTapError(
+                f"the decoder's taps {list(decoder.taps)} are no values of this network, whose taps are"
+                f" {list(inverse.taps)}; give pi.invert(..., taps=...) the taps it was trained with"
+            )
+
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """Labels of the inverse's taps, shallow to deep."""
+        return self.inverse.taps
+
+    @property
+    def painted(self) -> tuple[str, ...]:
+        """Labels of the decoder's taps that this network has."""
+        return tuple(self._labels.values())
+
+    @property
+    def report(self) -> Report:
+        """The ledger of the inverse."""
+        return self.inverse.report
+
+    def features(self, x: Tensor, taps: Iterable[str] | None = None) -> dict[str, Tensor]:
+        """Forward values at the taps, by label."""
+        return self.inverse.features(x, taps)
+
+    def data_free(self, y: Tensor, tap: str | TapLike | None = None) -> tuple[Tensor, Certificate]:
+        """The inverse's own answer, which has seen no picture."""
+        return self.inverse.data_free(y, tap)  # pyright: ignore[reportReturnType]  # one input, so one tensor
+
+    def forward(self, y: Tensor, tap: str | TapLike | None = None, on_error: OnError | None = None) -> Tensor:
+        """The painted answer, ``(N, C, H, W)``; ``on_error`` as for an inverse."""
+        x, certificate = self.calibrated(y, tap)
+        return x if on_error is None else enforce(x, certificate, on_error, f"tap {tap!r}")
+
+    def calibrated(self, y: Tensor, tap: str | TapLike | None = None) -> tuple[Tensor, Certificate]:
+        """The painted answer, with its certificate.
+
+        Args:
+            y: features ``(N, *tap)``.
+            tap: label of the decoder or of the inverse, value or module path; the output by default.
+
+        Returns:
+            x ``(N, C, H, W)`` and the residual of one forward pass.
+
+        Raises:
+            ShapeError, NonFiniteError: for features that the tap cannot have.
+            NotInvertibleError: neither was the decoder trained for the tap, nor the inverse calibrated.
+        """
+        node = self._node(tap)
+        if node not in self._labels:
+            return self.inverse.calibrated(y, tap)
+        self._check(y, node)
+        x = self.decoder(y, self._labels[node])
+        return x, with_origin(self._evidence(x, y, node, None, 1e-3), ORIGIN)
+
+    def solve(
+        self,
+        y: Tensor,
+        tap: str | TapLike | None = None,
+        *,
+        tol: float = 1e-5,
+        start: Tensor | None = None,
+        max_products: int = 24,
+        progress: Progress | None = None,
+    ) -> tuple[Tensor, Certificate]:
+        """The painted answer, refined so that its features agree too.
+
+        Args:
+            y: features ``(N, *tap)``.
+            tap: as for :meth:`calibrated`.
+            tol: relative residual that counts as solved.
+            start: first guess; the painted answer by default.
+            max_products: products with the transposed Jacobian to spend.
+            progress: as for ``inverse.solve``.
+
+        Returns:
+            x ``(N, C, H, W)`` and the certificate.
+
+        Cost: see :func:`preimage.decoders.refine.refine`.
+        """
+        node = self._node(tap)
+        if node not in self._labels:
+            found = self.inverse.solve(
+                y, tap, tol=tol, start=start, max_products=max_products, progress=progress
+            )
+            return found  # pyright: ignore[reportReturnType]  # one input, so one tensor
+        self._check(y, node)
+        label, graph = self._labels[node], self.inverse.graph
+
+        def f(x: Tensor) -> Tensor:
+            return evaluate(graph, {graph.inputs[0]: x}, [node])[node]
+
+        x, steps = refine(
+            f,
+            y,
+            lambda features: self.decoder(features, label),
+            self.decoder.metric(label).power(FLATTER),
+            start=start,
+            effort=Effort(tol, max_products, watch=Watch(progress)),
+        )
+        return x, with_origin(self._evidence(x, y, node, steps, tol), ORIGIN)
+
+    def _node(self, tap: str | TapLike | None) -> str:
+        if isinstance(tap, str) and tap not in self.inverse.taps:
+            for node, label in self._labels.items():
+                if label == tap:
+                    return node
+        return self.inverse.node(tap)
+
+    def _check(self, y: Tensor, node: str) -> None:
+        if not isinstance(y, Tensor):
+            raise ShapeError(f"one tensor of features was wanted; got a {type(y).__name__}")
+        check_values(self.inverse.graph, self.inverse.network, {node: y})
+
+    def _evidence(
+        self, x: Tensor, y: Tensor, node: str, steps: Certificate | None, tolerance: float
+    ) -> Certificate:
+        graph = self.inverse.graph
+        with torch.no_grad():
+            return certify(graph, {graph.inputs[0]: x}, {node: y}, steps, tolerance)
+
+
+def _labels(inverse: Inverse, decoder: PictureDecoder) -> Mapping[str, str]:
+    """Value in the graph -> label of the decoder, by the names in the graph and, failing that, by label."""
+    found = {}
+    for label, value in decoder.owner.values.items():
+        node = inverse.node(label) if label in inverse.taps else value
+        known = node in inverse.graph.by_name
+        if known and tuple(inverse.graph.shape(node)) == decoder.blueprint.taps[label]:
+            found[node] = label
+    return found
