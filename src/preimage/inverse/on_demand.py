@@ -9,6 +9,8 @@ from torch import Tensor
 from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate
 from preimage.inverse.one_shot import OneShot
+from preimage.inverse.posterior import ask
+from preimage.inverse.posterior.posterior import Posterior
 from preimage.inverse.preimages import boxed, class_preimage, minimum_norm, nearest, sample, solve, with_prior
 from preimage.inverse.preimages.class_preimage import Classes, Recipe
 from preimage.inverse.preimages.gaussian import Gaussian
@@ -135,6 +137,15 @@ class OnDemand(OneShot, ABC):
     ) -> tuple[Values, Certificate]:
         """Several x with f(x) = y; see :func:`preimage.inverse.preimages.sample.sample`."""
         return sample.sample(self, y, count, tap, spread=spread, tol=tol, seed=seed)
+
+    def posterior(
+        self, y: Values, tap: str | TapLike | None = None, *, prior: Gaussian | None = None
+    ) -> Posterior:
+        """The distribution of x given y: a mean, intervals and draws.
+
+        See :func:`preimage.inverse.posterior.ask.posterior`.
+        """
+        return ask.posterior(self, y, tap, prior=prior)
 
     def class_preimage(
         self,

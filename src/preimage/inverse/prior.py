@@ -62,7 +62,7 @@ def _prior_of(graph: Graph, node: Node, found: dict[str, Prior]) -> Prior | None
     if node.operation == "add" and len(known) == 2 and len({p.mean.shape for p in known}) == 1:
         spread = torch.stack([p.spread.square() for p in known]).sum(0).sqrt()
         return Prior(known[0].mean + known[1].mean, spread)
-    if len(known) == 1 and _elementwise(graph, node):
+    if len(known) == 1 and is_elementwise(graph, node):
         return _integrated(graph, node, known[0])
     return None
 
@@ -86,7 +86,7 @@ def _tensor(graph: Graph, node: Node, position: int) -> Tensor | None:
     return None if tensor is None else tensor.detach().double()
 
 
-def _elementwise(graph: Graph, node: Node) -> bool:
+def is_elementwise(graph: Graph, node: Node) -> bool:
     """Same shape in and out and no tensor operand besides the data: applied to each number alone."""
     others = [name for name in references((node.args, node.kwargs)) if name != node.inputs[0]]
     moving = node.operation in (

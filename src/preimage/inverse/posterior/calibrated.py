@@ -17,7 +17,7 @@ from preimage.inverse.posterior.posterior import Posterior, normal_numbers
 from preimage.inverse.solvers.metric import Identity, Metric
 
 if TYPE_CHECKING:
-    from preimage.inverse.one_shot import OneShot
+    from preimage.inverse.on_demand import OnDemand
 
 
 @final
@@ -42,7 +42,7 @@ class CalibratedPosterior(Posterior):
 
     def __init__(
         self,
-        inverse: OneShot,
+        inverse: OnDemand,
         y: Tensor,
         tap: str | TapLike | None,
         mean: Tensor,

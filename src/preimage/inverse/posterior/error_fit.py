@@ -96,8 +96,10 @@ class ErrorFit:
     def _within_blocks(self, error: Tensor) -> Tensor:
         """Errors averaged over positions, ``(N, C, b_h, b_w)`` with at most 16 places along an axis."""
         usual = self.model.grid.blocks(error).mean((1, 2))
-        size = self.model.usual.shape[1:]
-        return usual if usual.shape[2:] == size else functional.adaptive_avg_pool2d(usual, tuple(size))
+        high, wide = self.model.usual.shape[1:]
+        return (
+            usual if usual.shape[2:] == (high, wide) else functional.adaptive_avg_pool2d(usual, (high, wide))
+        )
 
     def _chosen(self, source: int, activity: Tensor, error: Tensor) -> _Rows:
         places = activity.shape[1]

@@ -15,7 +15,7 @@ from preimage.inverse.preimages.question import Question
 from preimage.inverse.values import Values
 
 if TYPE_CHECKING:
-    from preimage.inverse.one_shot import OneShot
+    from preimage.inverse.on_demand import OnDemand
 
 
 class Interval(NamedTuple):
@@ -34,7 +34,7 @@ class Posterior(ABC):
         tap: label, value or module path; the network's output when None.
     """
 
-    def __init__(self, inverse: OneShot, y: Values, tap: str | TapLike | None) -> None:
+    def __init__(self, inverse: OnDemand, y: Values, tap: str | TapLike | None) -> None:
         self._inverse, self._y, self._tap = inverse, y, tap
         self._question = Question(inverse, y, tap)
 
