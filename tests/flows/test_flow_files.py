@@ -27,6 +27,8 @@ OTHERS = {
     "invnet_flow": lambda: PRESETS["invnet_flow"](**INVNET),
     "affine_invnet_flow": lambda: PRESETS["affine_invnet_flow"](**INVNET),
     "glow_invnet_flow": lambda: PRESETS["glow_invnet_flow"](**INVNET),
+    "spectral_flow": lambda: PRESETS["spectral_flow"](2, 16, classes=2, low=4, edges=(4, 8, 12)),
+    "stationary_flow": lambda: PRESETS["stationary_flow"](2, 8, classes=3),
     "vector_class_flow": lambda: PRESETS["vector_class_flow"](2, classes=3, transforms=1, **SMALL),
     "picture_class_flow": lambda: PRESETS["picture_class_flow"](
         (1, 8, 8), 3, (1,), (4,), readouts=1, readout_channels=8

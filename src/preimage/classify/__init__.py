@@ -15,6 +15,7 @@ from preimage.classify.counterfactuals import Counterfactuals as Counterfactuals
 from preimage.classify.counterfactuals import mean_shift as mean_shift
 from preimage.classify.counterfactuals import smallest_move as smallest_move
 from preimage.classify.evidence import Evidence as Evidence
+from preimage.classify.files import classifier_card as classifier_card
 from preimage.classify.files import load_classifier as load_classifier
 from preimage.classify.files import save_classifier as save_classifier
 from preimage.classify.information import class_information as class_information
@@ -54,3 +55,5 @@ from preimage.classify.views import AveragedViews as AveragedViews
 from preimage.classify.views import mirrored as mirrored
 from preimage.classify.views import moved as moved
 from preimage.classify.views import unchanged as unchanged
+from preimage.flows import from_pretrained as from_pretrained
+from preimage.flows import push_to_hub as push_to_hub

@@ -44,6 +44,16 @@ def save(flow: Flow, path: str | Path) -> Path:
         ...     flows.load(path).checked
         'the answers to the probe agree with those in the file'
     """
+    tensors, config = contents(flow)
+    return write_directory(path, KIND, VERSION, tensors, config)
+
+
+def contents(flow: Flow) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What a file needs of a flow: weights with a probe, and settings as plain data; see :func:`rebuilt`.
+
+    Raises:
+        ModelFileError: the flow was not made by a preset.
+    """
     if flow.recipe is None:
         raise ModelFileError(
             "save: this flow was put together by hand, so a file could not say how to make it again; put the"
@@ -51,7 +61,7 @@ def save(flow: Flow, path: str | Path) -> Path:
         )
     tensors, notes = probed(flow, flow.state_dict())
     recipe = {"preset": flow.recipe.preset, "arguments": flow.recipe.arguments}
-    return write_directory(path, KIND, VERSION, tensors, recipe | {"history": list(flow.history)} | notes)
+    return tensors, recipe | {"history": list(flow.history)} | notes
 
 
 def probed(flow: Flow, weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -81,6 +91,20 @@ def load(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Flow:
             together, or holds a flow of another meaning than its preset has here.
     """
     tensors, config = read_directory(path, KIND, VERSION, limits)
+    return rebuilt(path, tensors, config)
+
+
+def rebuilt(path: str | Path, tensors: dict[str, Tensor], config: dict[str, Any]) -> Flow:
+    """The flow of :func:`contents` again, on the CPU and in evaluation mode.
+
+    Args:
+        path: for messages.
+        tensors: the weights with their probe.
+        config: the settings.
+
+    Raises:
+        ModelFileError: they do not fit together, or mean another flow here.
+    """
     tensors, asked = probe.without_probe(tensors)
     recipe = _recipe(path, config)
     # Besides its weights a model holds masks and tables, and draws numbers to start from.

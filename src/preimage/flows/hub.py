@@ -21,6 +21,12 @@ from preimage.storage import CONFIG, DEFAULT_LIMITS, MANIFEST, WEIGHTS, Limits, 
 
 READERS: dict[str, Callable[[Path, Limits], nn.Module]] = {files.KIND: files.load, TABLE: TabularFlow.load}
 """How a model of every kind is read from its folder; a library of further models adds its own."""
+WRITERS: dict[type, Callable[[Any, Path], Path]] = {Flow: files.save, TabularFlow: TabularFlow.save}
+"""How a model of every type is written to a folder."""
+CARDS: dict[type, Callable[[Any, str], str]] = {Flow: model_card, TabularFlow: model_card}
+"""The page of a model of every type, from the model and the name of its repository."""
+ELSEWHERE = {"generative classifier": "preimage.classify"}
+"""Kinds whose readers another part of the library adds when it is imported."""
 
 MODEL = (MANIFEST, CONFIG, WEIGHTS)
 BESIDE = ("data.json", "report.json", "report.html", "plots/*.png")
@@ -49,7 +55,8 @@ def from_pretrained(
         limits: largest sizes that are accepted.
 
     Returns:
-        The flow, or the :class:`~preimage.flows.TabularFlow`, on the CPU and in evaluation mode.
+        The flow, the :class:`~preimage.flows.TabularFlow`, or what else was saved, on the CPU and in
+        evaluation mode.
 
     Raises:
         ModelFileError: there is none, it is of an unknown kind, broken, changed or too large.
@@ -70,12 +77,15 @@ def from_pretrained(
         folder = _downloaded(str(repository), revision, token, cache, limits)
     kind = kind_of(folder, limits)
     if kind not in READERS:
-        raise ModelFileError(f"{repository}: holds {kind!r}, wanted one of {', '.join(map(repr, READERS))}")
+        hint = f"; import {ELSEWHERE[kind]} first" if kind in ELSEWHERE else ""
+        raise ModelFileError(
+            f"{repository}: holds {kind!r}, wanted one of {', '.join(map(repr, READERS))}{hint}"
+        )
     return READERS[kind](folder, limits)
 
 
 def push_to_hub(
-    model: Flow | TabularFlow | str | Path,
+    model: nn.Module | str | Path,
     repository: str,
     *,
     private: bool | None = None,
@@ -87,7 +97,8 @@ def push_to_hub(
     """Upload a model to a repository of the Hugging Face Hub, which is made if need be.
 
     Args:
-        model: a flow, or the folder of one, with the report that ``preimage train`` wrote into it.
+        model: a flow, a generative classifier, or the folder of one, with the report that ``preimage train``
+            wrote into it.
         repository: ``owner/name``.
         private: whether a new repository is; the Hub's default otherwise.
         revision: branch; the main one by default.
@@ -100,7 +111,7 @@ def push_to_hub(
         The address of the repository.
 
     Raises:
-        ModelFileError: the flow cannot be saved, or the folder holds no model.
+        ModelFileError: the model cannot be saved, or the folder holds none.
         OutputError: the upload failed.
         MissingExtraError: huggingface_hub is not installed.
 
@@ -110,7 +121,7 @@ def push_to_hub(
     hub = _hub()
     with tempfile.TemporaryDirectory() as place:
         folder, flow = _folder(model, Path(place))
-        text = model_card(flow, repository) if card is None else card
+        text = _for_type(CARDS, flow)(flow, repository) if card is None else card
         try:
             api = hub.HfApi(token=token, library_name="preimage")
             address = api.create_repo(repository, private=private, exist_ok=True)
@@ -129,14 +140,24 @@ def push_to_hub(
     return str(address)
 
 
-def _folder(model: Flow | TabularFlow | str | Path, place: Path) -> tuple[Path, Any]:
+def _for_type(table: dict[type, Callable[..., Any]], model: object) -> Callable[..., Any]:
+    """What the table says of the type of a model, or of one that it derives from."""
+    found = [table[kind] for kind in type(model).__mro__ if kind in table]
+    if not found:
+        raise ModelFileError(
+            f"push_to_hub: {type(model).__name__} is no model that can be shared, wanted one of"
+            f" {', '.join(kind.__name__ for kind in table)}, or a folder"
+        )
+    return found[0]
+
+
+def _folder(model: nn.Module | str | Path, place: Path) -> tuple[Path, Any]:
     """The model as a folder, and itself; a folder is read first, so that nothing broken is uploaded."""
     if isinstance(model, str | Path):
         if not Path(model).is_dir():
             raise ModelFileError(f"push_to_hub: {model} is no folder; give a flow, or the folder of one")
         return Path(model), from_pretrained(model)
-    target = place / "model"
-    return (model.save(target) if isinstance(model, TabularFlow) else files.save(model, target)), model
+    return _for_type(WRITERS, model)(model, place / "model"), model
 
 
 def _downloaded(
