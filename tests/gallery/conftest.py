@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from preimage import gallery
 from preimage.certificate import Certificate
 from preimage.errors import NotInvertibleError
 from preimage.gallery import Job
@@ -93,3 +94,9 @@ def job(network):
 @pytest.fixture
 def engine_class():
     return FakeEngine
+
+
+@pytest.fixture
+def record(engine, job, tmp_path):
+    """The record of one finished job."""
+    return gallery.run(engine, job, tmp_path / "out")

@@ -4,38 +4,17 @@ import json
 import re
 from dataclasses import astuple, replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from steps import Steps
 
 from preimage import gallery
 from preimage.certificate import Certificate
-from preimage.errors import OutputError, PictureError
+from preimage.errors import PictureError
 from preimage.gallery.measure import Effort
-
-
-class Steps(gallery.Progress):
-    def __init__(self, fail_at=None):
-        self.stages, self.done, self.closed, self.fail_at = [], 0, False, fail_at
-
-    def stage(self, name, steps):
-        self.stages.append((name, steps))
-
-    def step(self, label=""):
-        self.done += 1
-        if self.done == self.fail_at:
-            raise KeyboardInterrupt
-
-    def close(self):
-        self.closed = True
-
-
-@pytest.fixture
-def record(engine, job, tmp_path):
-    return gallery.run(engine, job, tmp_path / "out")
 
 
 def test_every_picture_tap_and_mode_has_a_cell(record):
@@ -192,54 +171,6 @@ def test_one_proven_picture_does_not_lend_its_start_to_another(engine_class, mod
 
     gallery.run(Half(model), job, tmp_path / "out")
     assert starts[0] == pytest.approx([0.7, 0.05], abs=1e-5)
-
-
-@pytest.mark.parametrize("when", [2, 8, 11])
-def test_an_interrupt_leaves_nothing_half_written(engine, job, tmp_path, when):
-    progress = Steps(fail_at=when)
-    with pytest.raises(KeyboardInterrupt):
-        gallery.run(engine, job, tmp_path / "out", progress)
-    assert list(tmp_path.iterdir()) == []
-    assert progress.closed
-
-
-def test_an_interrupt_keeps_the_earlier_report(engine, job, tmp_path):
-    gallery.run(engine, job, tmp_path / "out")
-    before = (tmp_path / "out/report.json").read_bytes()
-    with pytest.raises(KeyboardInterrupt):
-        gallery.run(engine, job, tmp_path / "out", Steps(fail_at=9))
-    assert (tmp_path / "out/report.json").read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
-
-
-def test_an_earlier_report_is_replaced(engine, job, tmp_path):
-    for _ in range(2):
-        gallery.run(engine, job, tmp_path / "deep/er/out")
-    assert [p.name for p in (tmp_path / "deep/er").iterdir()] == ["out"]
-
-
-def test_other_peoples_files_are_not_touched(engine, job, tmp_path):
-    (tmp_path / "letter.txt").write_text("dear")
-    progress = Steps()
-    with pytest.raises(OutputError, match="not an earlier report"):
-        gallery.run(engine, job, tmp_path, progress)
-    assert progress.stages == []
-    assert (tmp_path / "letter.txt").read_text() == "dear"
-
-
-@pytest.mark.parametrize("place", ["file", "file/below"])
-def test_a_folder_that_cannot_be_written(engine, job, tmp_path, place):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="folder"):
-        gallery.run(engine, job, tmp_path / place)
-
-
-def test_a_folder_without_permission(engine, job):
-    place = Path("/proc/report")
-    if not place.parent.is_dir():
-        pytest.skip("needs a file system that refuses everybody")
-    with pytest.raises(OutputError, match="cannot be written"):
-        gallery.run(engine, job, place)
 
 
 def test_no_picture(engine, network, tmp_path):

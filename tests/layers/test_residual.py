@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 import torch
+from lipschitz_networks import NETWORKS, loud
 from torch import nn
 
 from preimage.domains import Reals
@@ -13,15 +14,11 @@ from preimage.errors import NotConvergedError, NotSupportedError
 from preimage.layers import (
     AndersonSolver,
     AssumedLipschitz,
-    ConcatenatedLipSwish,
     ConvexPotential,
     HouseholderDirections,
     InducedNorms,
     LipschitzConvNet,
-    LipschitzDenseConvNet,
-    LipschitzDenseMLP,
     LipschitzMLP,
-    LipSwish,
     NewtonSolver,
     OrthogonalDirections,
     Planar,
@@ -36,66 +33,6 @@ from preimage.layers import (
     SolverBySize,
     Sylvester,
 )
-
-NETWORKS = {
-    "mlp": (lambda: LipschitzMLP(4, (16, 16)), (4,)),
-    "mlp, both sides": (lambda: LipschitzMLP(4, (16,), activation=ConcatenatedLipSwish), (4,)),
-    "convolutions": (lambda: LipschitzConvNet(2, (6,)), (2, 3, 2)),
-    "convolutions, induced norm": (lambda: LipschitzConvNet(2, (6,), norms=InducedNorms([2.0])), (2, 3, 2)),
-    "dense": (lambda: LipschitzDenseMLP(4, (6, 6)), (4,)),
-    "dense convolutions": (lambda: LipschitzDenseConvNet(2, (4, 4), dims=1), (2, 4)),
-    "proximal, one block": (lambda: ProximalMLP(4, (16,), strength=20.0), (4,)),
-    "proximal, three blocks": (lambda: ProximalMLP(4, (16, 5, 16), strength=1.9), (4,)),
-    "proximal convolutions": (lambda: ProximalConvNet(2, (4,), strength=5.0), (2, 3, 2)),
-}
-
-
-def loud(module: nn.Module, factor: float = 30.0) -> nn.Module:
-    """Weights far above every bound, as after a bad step of training."""
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.mul_(factor)
-    return module
-
-
-def jacobians(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    flat = lambda v: network(v.view(1, *x.shape[1:])).flatten()  # noqa: E731
-    return torch.stack([torch.autograd.functional.jacobian(flat, row.flatten()) for row in x])
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("factor", [1.0, 30.0])
-def test_the_bound_holds(name, factor):
-    torch.manual_seed(0)
-    make, shape = NETWORKS[name]
-    network = loud(make(), factor).double()
-    x = 2 * torch.randn(6, *shape, dtype=torch.float64)
-    assert (torch.linalg.matrix_norm(jacobians(network, x), 2) <= network.bound).all()
-    assert network.bound < 1
-
-
-@pytest.mark.parametrize("p", [1.5, 4.0])
-def test_the_bound_holds_in_other_norms(p):
-    torch.manual_seed(0)
-    network = LipschitzMLP(4, (16, 8), norms=InducedNorms([p, 3.0, p])).double()
-    loud(network.layers)
-    a, b = (torch.randn(500, 4, dtype=torch.float64) for _ in range(2))
-    order = network.norms.order(0).item()
-    assert order == pytest.approx(p)
-    ratio = (network(a) - network(b)).norm(p, dim=1) / (a - b).norm(p, dim=1)
-    assert (ratio <= network.bound).all()
-
-
-def test_activations_stretch_nothing():
-    x = torch.linspace(-30, 30, 200_001, dtype=torch.float64)[:, None].requires_grad_()
-    for activation in (LipSwish(), LipSwish(3.0), ConcatenatedLipSwish(), ConcatenatedLipSwish(-2.0)):
-        y = activation.double()(x)
-        slopes = torch.cat(
-            [torch.autograd.grad(column.sum(), x, retain_graph=True)[0] for column in y.T], dim=1
-        )
-        steepest = slopes.norm(dim=1).max()
-        assert 0.99 < steepest <= 1
-
 
 LAYERS = {
     **{
@@ -263,77 +200,6 @@ def test_training_by_roulette_raises_the_likelihood():
         optimiser.step()
     with torch.no_grad():
         assert loss(Residual(layer.network)) < before - 0.15
-
-
-@pytest.mark.parametrize("features", [1, 3])
-def test_planar_with_any_direction(features):
-    """Also where w^T u is far below -1: the bent direction keeps the map increasing."""
-    torch.manual_seed(0)
-    for scale in (0.1, 1.0, 10.0, 300.0):
-        layer = Planar(features).double()
-        with torch.no_grad():
-            layer.vectors.base.normal_().mul_(scale)
-        x = torch.randn(50, features, dtype=torch.float64)
-        y, log_det = layer.forward_and_log_det(x)
-        matrices = jacobians(layer, x)
-        wanted = torch.linalg.det(matrices)
-        assert (wanted >= 0).all()
-        usable = wanted > 1e-6
-        torch.testing.assert_close(log_det[usable], wanted[usable].log(), atol=1e-7, rtol=1e-6)
-        back, certificate = layer.certified_inverse(y, on_error="nan")
-        assert (back - x)[certificate.converged].abs().max() < 1e-5 if certificate.converged.any() else True
-
-
-def test_planar_log_det_keeps_its_digits_where_the_map_is_almost_flat():
-    """w^T u near -1 at the middle: 1 + h' w^T u would be rounded away."""
-    layer = Planar(1).double()
-    with torch.no_grad():
-        layer.vectors.base.copy_(torch.tensor([-40.0, 1.0, 0.0]))
-    _, log_det = layer.forward_and_log_det(torch.zeros(1, 1, dtype=torch.float64))
-    torch.testing.assert_close(log_det, torch.tensor([-40.0], dtype=torch.float64))
-
-
-def test_sylvester_finds_what_newton_misses():
-    """Entries of 30 above the diagonal: one increasing equation after the other is solved."""
-    torch.manual_seed(0)
-    layer = Sylvester(ReversedDirections(6)).double()
-    with torch.no_grad():
-        layer.raw_outer.normal_().mul_(30)
-        layer.raw_inner.normal_().mul_(30)
-        x = torch.randn(40, 6, dtype=torch.float64)
-        y = layer(x)
-        back = layer.inverse(y)
-    assert back.isfinite().all()
-    torch.testing.assert_close(layer(back), y, atol=1e-9, rtol=1e-12)
-
-
-def test_sylvester_with_one_direction_is_planar_like():
-    torch.manual_seed(0)
-    layer = Sylvester(OrthogonalDirections(4, 1)).double()
-    x = torch.randn(5, 4, dtype=torch.float64)
-    moved = layer(x) - x
-    assert torch.linalg.matrix_rank(moved) == 1
-
-
-@pytest.mark.parametrize("reflections", [1, 5])
-def test_directions_are_orthonormal(reflections):
-    for directions in (
-        HouseholderDirections(5, reflections),
-        OrthogonalDirections(5, 3),
-        ReversedDirections(5),
-    ):
-        q = directions.double().matrix()
-        torch.testing.assert_close(q.T @ q, torch.eye(q.shape[1], dtype=torch.float64))
-
-
-def test_radial_at_its_centre_and_on_both_sides():
-    layer = Radial(3).double()
-    centre = layer.vectors.base[:3].detach()[None]
-    x = torch.cat([centre, centre + 1e-9, centre + 1e9])
-    y, log_det = layer.forward_and_log_det(x)
-    assert log_det.isfinite().all()
-    torch.testing.assert_close(layer.inverse(y), x)
-    torch.testing.assert_close(y[:1], centre)
 
 
 def test_a_proximal_layer_is_stronger_than_any_contraction():
