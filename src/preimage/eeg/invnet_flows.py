@@ -71,14 +71,8 @@ def affine_invnet_flow(
     chapter on invertible networks
 
     Args:
-        channels: channels C of a recording.
-        times: samples T of a window.
-        classes: number of classes.
-        stages: number of time scales.
-        blocks: blocks in a stage.
-        hidden_channels: channels inside the networks of the couplings.
-        kernel_size: odd number of samples that their kernels cover.
-        dropout: share of their hidden values set to zero in training, in [0, 1).
+        channels, times, classes, stages, blocks, hidden_channels, kernel_size, dropout: as those of
+            :func:`invnet_flow`.
 
     Returns:
         The flow, with one normal distribution of spread 1 for every class.
@@ -113,14 +107,8 @@ def glow_invnet_flow(
     Reference: Kingma, Dhariwal (2018), Glow, https://arxiv.org/abs/1807.03039
 
     Args:
-        channels: channels C of a recording.
-        times: samples T of a window.
-        classes: number of classes.
-        stages: number of time scales.
-        blocks: blocks in a stage.
-        hidden_channels: channels inside the networks of the couplings.
-        kernel_size: odd number of samples that their kernels cover.
-        dropout: share of their hidden values set to zero in training, in [0, 1).
+        channels, times, classes, stages, blocks, hidden_channels, kernel_size, dropout: as those of
+            :func:`invnet_flow`.
 
     Returns:
         The flow, with one normal distribution of spread 1 for every class.

@@ -118,11 +118,7 @@ def radial(
     Reference: Rezende, Mohamed (2015), https://arxiv.org/abs/1505.05770
 
     Args:
-        features: number of features.
-        context: size of the context; 0 for none.
-        transforms: number of steps.
-        hidden_features: not used: the steps have no networks. Here so that all presets take it.
-        memory: ``"autograd"`` or ``"reversible"``.
+        features, context, transforms, hidden_features, memory: as those of :func:`planar`.
 
     Returns:
         The flow.
@@ -155,12 +151,8 @@ def sylvester(
     Reference: van den Berg, Hasenclever, Tomczak, Welling (2018), https://arxiv.org/abs/1803.05649
 
     Args:
-        features: number of features.
-        context: size of the context; 0 for none.
-        transforms: number of steps.
-        hidden_features: not used: the steps have no networks. Here so that all presets take it.
+        features, context, transforms, hidden_features, memory: as those of :func:`planar`.
         directions: number of directions of a step, at most ``features``; 0 for all.
-        memory: ``"autograd"`` or ``"reversible"``.
 
     Returns:
         The flow.

@@ -78,6 +78,18 @@ class TriangularLinear(FeatureLinear, abc.ABC):
         scales = self.signs * self.log_scale.exp()
         return fill_below_diagonal(self.entries, self.features) + torch.diag_embed(scales)
 
+    @abc.abstractmethod
+    def transposed(self) -> Tensor:
+        """The transpose of W ``(C, C)``, by which rows are multiplied from the right."""
+
+    def multiply(self, rows: Tensor) -> Tensor:
+        """W applied to rows."""
+        return rows @ self.transposed()
+
+    def solve(self, rows: Tensor) -> Tensor:
+        """Substitution, from the one end or from the other."""
+        return torch.linalg.solve_triangular(self.transposed(), rows, upper=not self.upper, left=False)
+
     def log_abs_det(self) -> Tensor:
         """The sum of the log-scales."""
         return self.log_scale.sum()
@@ -112,13 +124,9 @@ class LowerTriangularLinear(TriangularLinear):
 
     upper = False
 
-    def multiply(self, rows: Tensor) -> Tensor:
-        """L applied to rows."""
-        return rows @ self.lower().mT
-
-    def solve(self, rows: Tensor) -> Tensor:
-        """Forward substitution."""
-        return torch.linalg.solve_triangular(self.lower().mT, rows, upper=True, left=False)
+    def transposed(self) -> Tensor:
+        """L transposed."""
+        return self.lower().mT
 
 
 class UpperTriangularLinear(TriangularLinear):
@@ -150,10 +158,6 @@ class UpperTriangularLinear(TriangularLinear):
 
     upper = True
 
-    def multiply(self, rows: Tensor) -> Tensor:
-        """U applied to rows."""
-        return rows @ self.lower()
-
-    def solve(self, rows: Tensor) -> Tensor:
-        """Back substitution."""
-        return torch.linalg.solve_triangular(self.lower(), rows, upper=False, left=False)
+    def transposed(self) -> Tensor:
+        """U transposed."""
+        return self.lower()

@@ -7,12 +7,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from preimage.functional.event import sum_event
-from preimage.layers.surjection.categories import check_categories, dtype_of
-from preimage.layers.surjection.noise import Noise
-from preimage.layers.surjection.surjection import Likelihood, Surjection, check_channels
+from preimage.layers.surjection.categories import CategorySurjection
 
 
-class ArgmaxSurjection(Surjection):
+class ArgmaxSurjection(CategorySurjection):
     r"""Categories, :math:`x = \arg\max_k y_k`: forward draws one number a category, the largest at x.
 
     With :math:`u \sim q(u \mid x)` and :math:`T = u_x`: :math:`y_x = T` and
@@ -45,32 +43,26 @@ class ArgmaxSurjection(Surjection):
         (torch.Size([1, 4, 3]), True)
     """
 
-    def __init__(self, noise: Noise) -> None:
-        super().__init__()
-        self.noise = noise
-
     @property
-    def likelihood(self) -> Likelihood:
-        """Forward draws."""
-        return "bound"
+    def count(self) -> int:
+        """One for each channel of the noise."""
+        return self.noise.channels
 
-    def forward_and_log_weight(
-        self, x: Tensor, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def code(self, x: Tensor) -> Tensor:
+        """1 at the category, 0 elsewhere ``(N, K, ...)``."""
+        return functional.one_hot(x.long(), self.count).movedim(-1, 1)
+
+    def draw(self, code: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Draw, then push everything below the number of the category."""
-        chosen = self._one_hot(x)  # (N, K, ...)
-        u = self.noise.sample(chosen, generator)
-        gap = _at(u, chosen) - u
-        y = torch.where(chosen > 0, u, _at(u, chosen) - _positive(functional.softplus(gap), _at(u, chosen)))
-        return y, -self._log_prob(u, gap, chosen)
+        u = self.noise.sample(code, generator)
+        gap = _at(u, code) - u
+        y = torch.where(code > 0, u, _at(u, code) - _positive(functional.softplus(gap), _at(u, code)))
+        return y, self._log_prob(u, gap, code)
 
-    def inverse_and_log_weight(
-        self, y: Tensor, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def read(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """The largest."""
-        check_channels("ArgmaxSurjection.inverse_and_log_weight", "y", y, self.noise.channels, self.noise)
         x = y.argmax(1)
-        chosen = self._one_hot(x)
+        chosen = self.code(x).to(y.dtype)
         below = (_at(y, chosen) - y).clamp_min(torch.finfo(y.dtype).tiny)
         gap = below + torch.log(-torch.expm1(-below))  # the inverse of softplus
         gap = torch.where(chosen > 0, torch.zeros_like(gap), gap)
@@ -79,12 +71,6 @@ class ArgmaxSurjection(Surjection):
     def _log_prob(self, u: Tensor, gap: Tensor, chosen: Tensor) -> Tensor:
         slopes = torch.where(chosen > 0, torch.zeros_like(gap), functional.logsigmoid(gap))
         return self.noise.log_prob(u, chosen) - sum_event(slopes)
-
-    def _one_hot(self, x: Tensor) -> Tensor:
-        """The categories as ``(N, K, ...)`` of the dtype and device of the noise."""
-        count = self.noise.channels
-        check_categories("ArgmaxSurjection.forward_and_log_weight", x, count)
-        return functional.one_hot(x.long(), count).movedim(-1, 1).to(dtype_of(self.noise))
 
 
 def _at(u: Tensor, chosen: Tensor) -> Tensor:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from preimage.layers.surjection.categories import check_categories, dtype_of
+from preimage.layers.surjection.categories import CategorySurjection
 from preimage.layers.surjection.positive_noise import PositiveNoise
-from preimage.layers.surjection.surjection import Likelihood, Surjection, check_channels
 
 
-class BinaryArgmaxSurjection(Surjection):
+class BinaryArgmaxSurjection(CategorySurjection):
     r"""Categories, written in binary: :math:`y_b = \pm e_b`, positive where digit b of x is 1.
 
     B numbers serve :math:`2^B` categories, where an :class:`~preimage.layers.ArgmaxSurjection` needs one
@@ -45,37 +44,28 @@ class BinaryArgmaxSurjection(Surjection):
     """
 
     def __init__(self, noise: PositiveNoise) -> None:
-        super().__init__()
-        self.noise = noise
+        super().__init__(noise)
 
     @property
-    def likelihood(self) -> Likelihood:
-        """Forward draws."""
-        return "bound"
+    def count(self) -> int:
+        """Two to the power of the number of digits."""
+        return 2**self.noise.channels
 
-    def forward_and_log_weight(
-        self, x: Tensor, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def code(self, x: Tensor) -> Tensor:
+        """1 for the digits that are set, -1 for the others ``(N, B, ...)``."""
+        numbers = x.long()[:, None]
+        return 2 * ((numbers >> self._places(numbers)) & 1) - 1
+
+    def draw(self, code: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Draw the sizes."""
-        signs = 2 * self._digits(x) - 1  # (N, B, ...)
-        size = self.noise.sample(signs, generator).clamp_min(torch.finfo(signs.dtype).tiny)
-        return signs * size, -self.noise.log_prob(size, signs)
+        size = self.noise.sample(code, generator).clamp_min(torch.finfo(code.dtype).tiny)
+        return code * size, self.noise.log_prob(size, code)
 
-    def inverse_and_log_weight(
-        self, y: Tensor, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def read(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Read the signs."""
-        check_channels(
-            "BinaryArgmaxSurjection.inverse_and_log_weight", "y", y, self.noise.channels, self.noise
-        )
         digits = (y > 0).long()
         x = (digits << self._places(y)).sum(1)
         return x, self.noise.log_prob(y.abs(), 2 * digits.to(y.dtype) - 1)
-
-    def _digits(self, x: Tensor) -> Tensor:
-        check_categories("BinaryArgmaxSurjection.forward_and_log_weight", x, 2**self.noise.channels)
-        numbers = x.long()[:, None]
-        return ((numbers >> self._places(numbers)) & 1).to(dtype_of(self.noise))
 
     def _places(self, like: Tensor) -> Tensor:
         """The number of every digit, along dimension 1."""
