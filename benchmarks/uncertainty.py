@@ -1,0 +1,163 @@
+"""How often the intervals of a calibrated posterior hold the truth, at every tap of EfficientNet-Lite0.
+
+    python benchmarks/uncertainty.py --debian FOLDER                  # 130 photographs of public packages
+    python benchmarks/uncertainty.py --sources zoo                    # the 16 packaged ones
+    python benchmarks/uncertainty.py --sources zoo --size 64 --quick  # a minute
+
+Photographs are those of decoder_pictures.py. The intervals are calibrated on photographs of the split "train" and
+measured on others, of packages from which nothing was chosen. Coverage is that of all pixels and channels of
+a picture; its mean, spread and extremes are over pictures. Seconds are process time of one thread.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import preimage as pi
+from decoder_pictures import entries
+from preimage import zoo
+from preimage.gallery.calibration import crops
+
+RESULT = Path(__file__).parent / "results" / "uncertainty.json"
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+UNTOUCHED = ("gcompris-qt-data", "opencv-doc", "palapeli-data", "zoo")
+MOVED = ("stem", "block 2", "block 7", "pooled", "logits")
+CROPS = 130
+
+
+class Bench:
+    """The network and its pictures."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.network = zoo.load("efficientnet-lite0", arguments.size)
+        self.each = 1 if arguments.quick else 0
+        self.x, self.groups = self._calibration(arguments)
+        demo = {p.name for p in zoo.pictures("demo")}
+        held = [e for e in entries("test", "validation") if e.package in UNTOUCHED]
+        held = [e for e in held if e.package != "zoo" or e.path in demo]
+        held = [e for e in held if not arguments.quick or e.package == "zoo"]
+        self.held = [entry.name for entry in held]
+        self.test = torch.stack([self.network.preprocess(e.read(arguments.debian)) for e in held])
+
+    def _calibration(self, arguments: argparse.Namespace) -> tuple[Tensor, Tensor]:
+        if arguments.sources == "zoo":
+            photographs = zoo.pictures("calibration")
+            read = {p.name: p.read() for p in photographs}
+            sources = {p.name: p.source for p in photographs}
+        else:
+            chosen = entries("train")[::3]
+            read = {e.name: e.read(arguments.debian) for e in chosen}
+            sources = {name: name for name in read}
+        each = self.each or max(1, CROPS // len(read))
+        x, names = crops(read, self.network.preprocessing, each)
+        order = {source: n for n, source in enumerate(dict.fromkeys(sources.values()))}
+        return x, torch.tensor([order[sources[name]] for name in names])
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    begun = time.process_time()
+    return work(), time.process_time() - begun
+
+
+def coverage(inverse: pi.Inverse, x: Tensor, features: list[dict[str, Tensor]], tap: str) -> dict:
+    """How many numbers of each picture lie in their intervals, and how wide these are."""
+    inside: dict[float, list[float]] = {level: [] for level in LEVELS}
+    widths, errors, seconds = [], [], 0.0
+    for picture, values in zip(x.split(1), features, strict=True):
+        posterior, spent = timed(lambda y=values[tap]: inverse.posterior(y, tap))
+        seconds += spent
+        errors.append((posterior.mean - picture).square().mean().sqrt().item())
+        for level in LEVELS:
+            low, high = posterior.interval(level)
+            inside[level].append(((low <= picture) & (picture <= high)).double().mean().item())
+        low, high = posterior.interval(0.9)
+        widths.append((high - low).mean().item())
+    found = {str(level): [round(v, 4) for v in values] for level, values in inside.items()}
+    return {
+        "coverage": found,
+        "width": round(fmean(widths), 4),
+        "root mean square error": round(fmean(errors), 4),
+        "seconds": round(seconds / len(x), 4),
+        "mode": posterior.mode,
+    }
+
+
+def moved(inverse: pi.Inverse, x: Tensor, tap: str, count: int) -> dict:
+    """Draws before and after they were moved to f(x) = y."""
+    y = inverse.features(x, [tap])[tap]
+    posterior = inverse.posterior(y, tap)
+    generator = torch.Generator().manual_seed(0)
+    before = inverse.evidence(posterior.draw(count, generator), y.repeat_interleave(count, 0), tap, None)
+    generator.manual_seed(0)
+    (samples, certificate), seconds = timed(lambda: posterior.sample(count, generator, max_products=25))
+    away = (samples - posterior.mean.repeat_interleave(count, 0)).flatten(1).square().mean(1).sqrt()
+    spread = posterior.standard_deviation.flatten(1).square().mean(1).sqrt().repeat_interleave(count)
+    low, high = (end.repeat_interleave(count, 0) for end in posterior.interval(0.9))
+    return {
+        "residual of draws": round(before.residual.mean().item(), 5),
+        "residual of samples": round(certificate.residual.mean().item(), 6),
+        "distance over deviation": round((away / spread).mean().item(), 3),
+        "inside 90 %": round(((low <= samples) & (samples <= high)).double().mean().item(), 4),
+        "seconds each": round(seconds / len(samples), 2),
+    }
+
+
+def line(tap: str, row: dict) -> str:
+    values = {level: row["coverage"][str(level)] for level in LEVELS}
+    cells = [f"{level:.0%} {fmean(v):.1%} ({stdev(v):.1%})" for level, v in values.items()]
+    return f"{tap:>9}  " + "  ".join(cells) + f"  width {row['width']:.3f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--debian", type=Path, default=Path("/"), help="where the packages are unpacked")
+    parser.add_argument("--sources", choices=("zoo", "train"), default="train")
+    parser.add_argument("--size", type=int, default=224, help="side of the pictures in pixels")
+    parser.add_argument("--quick", action="store_true", help="few crops, three pictures; nothing is written")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    bench = Bench(arguments)
+    network = bench.network
+    data = pi.Calibration(bench.x, bench.groups)
+    inverse, seconds = timed(lambda: pi.invert(network.module, network.example, data, taps=network.taps))
+    state = sum(
+        t.numel() * t.element_size() for d in inverse.decoders.values() for t in d.state_dict().values()
+    )
+    report = {
+        "calibration": {"crops": len(bench.x), "sources": int(bench.groups.max()) + 1},
+        "seconds to calibrate": round(seconds, 1),
+        "bytes of state": state,
+        "held out": bench.held,
+        "size": arguments.size,
+        "taps": {},
+        "moved": {},
+    }
+    print(f"{seconds:.0f} s to calibrate on {len(bench.x)} crops, {state / 1e6:.0f} MB", flush=True)
+    features = [inverse.features(picture) for picture in bench.test.split(1)]
+    for tap in inverse.taps:
+        report["taps"][tap] = coverage(inverse, bench.test, features, tap)
+        print(line(tap, report["taps"][tap]), flush=True)
+        write(report, arguments)
+    for tap in (tap for tap in MOVED if tap in inverse.taps):
+        report["moved"][tap] = moved(inverse, bench.test[:2], tap, 2)
+        print(tap, report["moved"][tap], flush=True)
+        write(report, arguments)
+
+
+def write(report: dict, arguments: argparse.Namespace) -> None:
+    if arguments.quick:
+        return
+    found = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    found[arguments.sources] = report
+    RESULT.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
