@@ -54,6 +54,34 @@ def test_prototypes_show_what_was_planted():
     assert all(score.localised for score in scores)
 
 
+@pytest.mark.shows("4-14")
+def test_patterns_show_where_the_classes_differ():
+    """Haufe patterns of every planted feature, of the mean and of the strengths."""
+    x, labels, truth = eeg.synthetic(4000, generator=seeded())
+    model = eeg.StationaryClassifier(21, 128, classes=2).estimate(x, labels)
+    for feature in truth.features:
+        low, high = feature.band
+        found = eeg.band_patterns(model, (low, high), 64.0)
+        assert eeg.score_pattern(found.mean, truth, feature) > 0.95
+        if feature.name != "frontal offset":  # which has no strength
+            assert eeg.score_pattern(found.sources[0], truth, feature) > 0.95
+    slowing, alpha = (eeg.band_patterns(model, f.band, 64.0).ratios[0] for f in truth.features[:2])
+    assert slowing > 1 > alpha
+
+
+def test_patterns_are_the_generalised_eigenvectors():
+    linalg = pytest.importorskip("scipy.linalg")
+    model, _, _ = fitted(channels=3, times=6)
+    factors = model.base.factors().detach()
+    both = (factors @ factors.mT)[:, 2:5].sum(1)  # of 2/12 to 4/12 of the rate
+    values, vectors = linalg.eigh(both[1].numpy(), both[0].numpy())
+    found = eeg.band_patterns(model, (2 / 12, 4 / 12), 1.0)
+    assert sorted(found.ratios.tolist()) == pytest.approx(sorted(values.tolist()), rel=1e-9)
+    wanted = torch.from_numpy((both[0] + both[1]).numpy() @ vectors[:, values.argmin()])
+    row = found.sources[found.ratios.argmin()]
+    assert torch.nn.functional.cosine_similarity(row, wanted, dim=0).abs() == pytest.approx(1.0, abs=1e-9)
+
+
 def test_classes_that_differ_in_strength_alone_are_told_apart():
     features = [eeg.Oscillation("alpha", ("C3",), 10.0, 0.0, strengths=(1.0, 6.0))]
     x, labels, truth = eeg.synthetic(600, ("C3", "CZ", "C4"), 128, features=features, generator=seeded())
@@ -151,5 +179,10 @@ def test_what_does_not_fit():
         eeg.StationaryClassifier(0, 8, classes=2)
     with pytest.raises(ValueError, match="neighbours"):
         eeg.StationaryClassifier(2, 8, classes=2, neighbours=-1)
+    for band in ((-1.0, 2.0), (3.0, 2.0), (3.0, 40.0)):
+        with pytest.raises(ShapeError, match="hertz"):
+            eeg.band_patterns(model, band, 64.0)
+    with pytest.raises(ShapeError, match="label is 2"):
+        eeg.band_patterns(model, (1.0, 2.0), 64.0, label=2)
     with pytest.raises(ContextError, match="labels run"):
         model.base.log_prob(torch.zeros(1, 2, 8), torch.tensor([2]))

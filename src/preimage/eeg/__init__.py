@@ -74,8 +74,10 @@ from preimage.eeg.spectral_base import SpectralClassConditional as SpectralClass
 from preimage.eeg.spectral_choice import Choice as Choice
 from preimage.eeg.spectral_choice import choose_spectral as choose_spectral
 from preimage.eeg.spectral_choice import usual_candidates as usual_candidates
+from preimage.eeg.stationary import BandPatterns as BandPatterns
 from preimage.eeg.stationary import StationaryClassConditional as StationaryClassConditional
 from preimage.eeg.stationary import StationaryClassifier as StationaryClassifier
+from preimage.eeg.stationary import band_patterns as band_patterns
 from preimage.eeg.stationary import stationary_flow as stationary_flow
 from preimage.eeg.synthetic import Strengths as Strengths
 from preimage.eeg.synthetic import SyntheticEEG as SyntheticEEG
