@@ -133,10 +133,9 @@ class Attached(nn.Module):
         """
         node = self._node(tap)
         if node not in self._labels:
-            found = self.inverse.solve(
+            return self.inverse.solve(  # pyright: ignore[reportReturnType]  # one input, so one tensor
                 y, tap, tol=tol, start=start, max_products=max_products, progress=progress
             )
-            return found  # pyright: ignore[reportReturnType]  # one input, so one tensor
         self._check(y, node)
         label, graph = self._labels[node], self.inverse.graph
 

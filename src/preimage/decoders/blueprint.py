@@ -18,7 +18,7 @@ SKETCHED = 4  # pixels that a sketch paints along each axis of a position
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What a :class:`~preimage.decoders.network.DecoderNetwork` is made from, and all that is needed to make it again.
+    """What a decoder network is made from, and all that is needed to make it again.
 
     Level k holds maps of ``1 / 2^k`` of the input's size, k = 1 the finest.
 
@@ -33,7 +33,8 @@ class Blueprint:
         ShapeError: the input is no picture, there is no tap, or no level.
 
     Example:
-        >>> plan = Blueprint((3, 32, 32), {"early": (16, 8, 8), "logits": (10,)}, widths=(8, 8, 8), blocks=(1, 1, 1))
+        >>> taps = {"early": (16, 8, 8), "logits": (10,)}
+        >>> plan = Blueprint((3, 32, 32), taps, widths=(8, 8, 8), blocks=(1, 1, 1))
         >>> plan.level("early"), plan.level("logits"), plan.exit("logits")
         (2, 3, 2)
     """
@@ -52,12 +53,20 @@ class Blueprint:
         if not self.taps or not self.widths or min(self.widths) < 1:
             raise ShapeError(f"got {len(self.taps)} taps and widths {self.widths}; both must not be empty")
         if len(self.blocks) != len(self.widths):
-            raise ShapeError(f"blocks {self.blocks} and widths {self.widths} must be given for the same levels")
+            raise ShapeError(
+                f"blocks {self.blocks} and widths {self.widths} must be given for the same levels"
+            )
 
     @property
     def levels(self) -> int:
         """The number of levels."""
         return len(self.widths)
+
+    def stride(self, tap: str) -> int:
+        """Positions along each axis that enter together: 2 where the maps are as large as the input."""
+        height, width = map_size(self.taps[tap])
+        ratio = math.sqrt(self.input_shape[1] * self.input_shape[2] / (height * width))
+        return 2 if height * width > 1 and ratio < math.sqrt(2) and min(height, width) > 1 else 1
 
     def level(self, tap: str) -> int:
         """Where a tap enters: the level whose maps are nearest to its own in size."""

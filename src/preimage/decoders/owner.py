@@ -39,8 +39,8 @@ class Owner:
         """
         if fingerprint(graph)["weights"] != self.weights:
             raise ModelFileError(
-                "the decoder was trained for another network, or for other weights of this one: it would paint"
-                " nonsense. Train one with preimage.decoders.train(inverse, pictures)"
+                "the decoder was trained for another network, or for other weights of this one: it would"
+                " paint nonsense. Train one with preimage.decoders.train(inverse, pictures)"
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A trained decoder with everything it needs to be used honestly: its network's hash, its errors, its card."""
+"""A trained decoder with what its honest use needs: the hash of its network, its errors, its card."""
 
 from __future__ import annotations
 

@@ -22,7 +22,13 @@ Map = Callable[[Tensor], Tensor]
 
 @torch.no_grad()
 def refine(
-    f: Map, y: Tensor, decode: Map, metric: Metric, *, start: Tensor | None = None, effort: Effort | None = None
+    f: Map,
+    y: Tensor,
+    decode: Map,
+    metric: Metric,
+    *,
+    start: Tensor | None = None,
+    effort: Effort | None = None,
 ) -> tuple[Tensor, Certificate]:
     """Find x near what the decoder paints, with ``f(x) = y``, within a small budget.
 

@@ -66,7 +66,9 @@ def sketch(
     fitted = _moments(network, features, pictures, generator)
     checked = _moments(network, features, held, generator)
     if not fitted or not checked:
-        raise ShapeError("sketching needs pictures to fit and others to choose the ridge on; one of them is empty")
+        raise ShapeError(
+            "sketching needs pictures to fit and others to choose the ridge on; one of them is empty"
+        )
     ridges = {}
     for label, moments in fitted.items():
         ridges[label], weight = _best(moments, checked[label])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, final
 
 import torch
@@ -16,11 +17,12 @@ from preimage.decoders.sketching import sketch, standardise
 from preimage.errors import ShapeError, UnknownTapError
 from preimage.inverse import Inverse
 from preimage.inverse.calibrate.metric import Spectrum
-from preimage.training import FitSettings, fit
+from preimage.training import FitSettings, ParameterGroup, fit
 
 EACH_STEP = 3  # taps that a step trains; the network is run once for all of them
 FLOOR = 1e-5  # squared error, relative to the pictures' variance, below which less is no longer better
 BATCH = 16
+INPUTS = 288  # of a convolution, above which its learning rate is lowered
 LEAST = 8  # pictures
 
 
@@ -37,8 +39,9 @@ def train(
 ) -> PictureDecoder:
     r"""Train one decoder that paints the network's input from every tap.
 
-    Linear sketches are fitted in closed form first; then all weights minimise the mean over taps and pictures
-    of ``log |g(f(x)) - x|^2``, the negative of the mean PSNR. The network itself is run forward only.
+    Linear sketches are fitted in closed form first and then kept; all other weights minimise the mean over
+    taps and pictures of ``log |g(f(x)) - x|^2``, the negative of the mean PSNR. In the end as much of what
+    they paint is added to each sketch as serves held-out pictures. The network itself is run forward only.
 
     Reference: Dosovitskiy and Brox 2016, Inverting visual representations with convolutional networks
     (https://arxiv.org/abs/1506.02753).
@@ -89,7 +92,7 @@ def train(
     standardise(network, features, pictures[: 4 * BATCH])
     sketch(network, features, batches(pictures), batches(held), settings.seed)
     objective = Objective(inverse, labels, augment)
-    fit(network, objective, pictures, settings, validation=held)
+    fit(network, objective, pictures, with_rates(network, settings), validation=held)
     return finished(network, Owner.of(inverse.graph, values), features, batches(held))
 
 
@@ -144,6 +147,8 @@ def finished(
         card: what else is to be known.
     """
     network.eval()
+    held = list(held)
+    balance(network, features, held)
     errors: dict[str, list[Tensor]] = {label: [] for label in network.blueprint.taps}
     power: list[Tensor] = []
     for x in held:
@@ -157,12 +162,48 @@ def finished(
     return PictureDecoder(network, owner, spectra, {**(card or {}), "unexplained": quality})
 
 
+@torch.no_grad()
+def balance(
+    network: DecoderNetwork, features: Callable[[Tensor], Mapping[str, Tensor]], held: Iterable[Tensor]
+) -> None:
+    """Add as much of what the levels paint to every sketch as serves held-out pictures, from nothing to all.
+
+    The share of least squared error is ``<x - sketch, painted> / <painted, painted>``.
+    """
+    sums = torch.zeros(2, len(network.blueprint.taps), dtype=torch.float64)
+    for x in held:
+        pixels = (x - network.average) / network.spread
+        for label, y in features(x).items():
+            sketched, painted = network.parts(y, label)
+            sums[0, int(network.labels[label])] += ((pixels - sketched) * painted).sum().double().cpu()
+            sums[1, int(network.labels[label])] += painted.square().sum().double().cpu()
+    network.gains.copy_((sums[0] / sums[1].clamp_min(1e-30)).clamp(0, 1))
+
+
+def with_rates(network: DecoderNetwork, settings: FitSettings) -> FitSettings:
+    """Settings under which the sketches stay and wide layers learn more slowly, where they say nothing of it.
+
+    One step of Adam moves a sum of n inputs by n times the learning rate.
+    """
+    network.sketches.requires_grad_(False)
+    if settings.groups:
+        return settings
+    groups = [
+        ParameterGroup(name, settings.learning_rate * INPUTS / weight[0].numel())
+        for name, weight in network.named_parameters()
+        if weight.requires_grad and weight.dim() == 4 and weight[0].numel() > INPUTS
+    ]
+    return replace(settings, groups=tuple(groups))
+
+
 def batches(pictures: Tensor) -> Iterator[Tensor]:
     """Pictures ``(N, C, H, W)`` a few at a time."""
     yield from pictures.split(BATCH)
 
 
 def _split(pictures: Tensor, held: Tensor | None, settings: FitSettings) -> tuple[Tensor, Tensor]:
+    if held is not None and (held.shape[1:] != pictures.shape[1:] or len(held) == 0):
+        raise ShapeError(f"held pictures have shape {tuple(held.shape)}; wanted some, as the others are")
     if held is not None:
         return pictures, held.to(pictures)
     count = min(max(2, round(settings.hold_out * len(pictures))), len(pictures) // 2)
