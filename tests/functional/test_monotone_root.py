@@ -5,7 +5,7 @@ import pytest
 import scipy.optimize
 import torch
 
-from preimage.functional.monotone_root import bracket, monotone_root
+from preimage.functional.roots import bracket, monotone_root
 
 FUNCTIONS = {
     "identity": lambda x: (x, torch.ones_like(x)),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from preimage.functional.jacobian import row_jacobian, row_norm
-from preimage.functional.root import anderson, newton_system, refine
+from preimage.functional.roots import anderson, newton_system, refine
 
 torch.manual_seed(0)
 ROTATION = torch.linalg.qr(torch.randn(6, 6, dtype=torch.float64)).Q

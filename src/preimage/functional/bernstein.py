@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from preimage.functional.monotone_root import monotone_root
+from preimage.functional.roots import monotone_root
 from preimage.functional.tails import into_box, lines_beyond
 
 
@@ -54,7 +54,7 @@ def bernstein_inverse(y: Tensor, coefficients: Tensor, bound: float) -> tuple[Te
     Returns:
         x and log dx/dy, of the shape of y.
 
-    Cost: O(M) a number and step, see :func:`~preimage.functional.monotone_root.monotone_root`.
+    Cost: O(M) a number and step, see :func:`~preimage.functional.roots.monotone_root`.
 
     Example:
         >>> bernstein_inverse(torch.tensor([0.5, 3.0]), torch.tensor([-1.0, 0.0, 1.0]), 1.0)[0]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from preimage.functional.monotone_root import monotone_root
+from preimage.functional.roots import monotone_root
 
 
 class LogisticMixture(NamedTuple):
@@ -72,7 +72,7 @@ class LogisticMixture(NamedTuple):
         Returns:
             x, of the shape of y, with implicit gradients.
 
-        Cost: O(K) a number and step, see :func:`~preimage.functional.monotone_root.monotone_root`.
+        Cost: O(K) a number and step, see :func:`~preimage.functional.roots.monotone_root`.
         """
         with torch.no_grad():
             steep = (1 - line) / self.scales

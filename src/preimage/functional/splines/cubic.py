@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from preimage.functional.monotone_root import monotone_root
+from preimage.functional.roots import monotone_root
 from preimage.functional.splines.curve import Curve
 from preimage.functional.splines.rational_quadratic import RationalQuadratic
 
@@ -17,7 +17,7 @@ class Cubic(Curve):
     r"""The cubic Hermite curve, :math:`\eta = a\,t u^2 + (3 - b)\,t^2 u + t^3` with :math:`u = 1 - t`.
 
     It rises everywhere if both slopes are below 3. The root comes from Newton steps that
-    bisection safeguards, :func:`~preimage.functional.monotone_root.monotone_root`: the closed form of Cardano
+    bisection safeguards, :func:`~preimage.functional.roots.monotone_root`: the closed form of Cardano
     has branches that lose all digits where the curve is nearly straight.
 
     Reference: Fritsch, Carlson (1980), Monotone piecewise cubic interpolation,

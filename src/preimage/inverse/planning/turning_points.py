@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from preimage.capture.graph import Node
-from preimage.functional.increasing import invert_increasing
+from preimage.functional.roots import monotone_root, with_slope
 from preimage.layers.elementwise.dip import Dip
 from preimage.layers.elementwise.gelu import GELU
 from preimage.layers.elementwise.swish import Swish
@@ -128,13 +128,15 @@ class NumericalPoint(TurningPoint):
     def upper(self, y: Tensor) -> Tensor:
         """Between the lowest point and y + 4."""
         y = y.clamp_min(self.lowest)
-        return invert_increasing(self._function, y, torch.full_like(y, self.turn), y.clamp_min(0) + 4.0)
+        return monotone_root(
+            with_slope(self._function), y, torch.full_like(y, self.turn), y.clamp_min(0) + 4.0
+        )
 
     def lower(self, y: Tensor) -> Tensor:
         """Left of the lowest point; the mirrored function rises there."""
         y = y.clamp(self.lowest, -torch.finfo(y.dtype).tiny)
         start, end = torch.full_like(y, -self.turn), torch.full_like(y, FAR)
-        return -invert_increasing(lambda u: self._function(-u), y, start, end)
+        return -monotone_root(with_slope(lambda u: self._function(-u)), y, start, end)
 
 
 GELU_TANH = (-0.7524614220710163, -0.1700407505712541)

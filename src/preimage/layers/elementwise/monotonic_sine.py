@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from preimage.domains import Reals
 from preimage.functional.event import align_event
-from preimage.functional.newton import newton_root
+from preimage.functional.roots import newton_root
 from preimage.layers.elementwise.elementwise import Elementwise
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from preimage.functional.hyperbolic import sign_and_size
-from preimage.functional.newton import newton_root
+from preimage.functional.roots import newton_root
 from preimage.layers.elementwise.elementwise import Elementwise
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from preimage.functional.lambert_w import lambert_w
-from preimage.functional.newton import newton_root
+from preimage.functional.roots import newton_root
 from preimage.layers.elementwise.dip import Dip
 
 TURN = -1.2784645427610738

@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from preimage.functional.monotone_root import monotone_root
+from preimage.functional.roots import monotone_root
 from preimage.layers.manifold.circle_map import CircleMap
 
 

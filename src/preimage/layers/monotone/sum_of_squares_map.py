@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from preimage.functional.monotone_root import bracket, monotone_root
+from preimage.functional.roots import bracket, monotone_root
 from preimage.functional.sum_of_squares import legendre_rule, sum_of_squares
 from preimage.layers.coupling.element_map import ElementMap
 

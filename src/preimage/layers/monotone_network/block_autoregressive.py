@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from preimage.bijection import Bijection
 from preimage.checks import Context
 from preimage.domains import Reals
-from preimage.functional.certain_root import certain_root
+from preimage.functional.roots import certain_root
 from preimage.layers.monotone_network.block_linear import BlockLinear
 
 LARGEST_GATE = 0.999

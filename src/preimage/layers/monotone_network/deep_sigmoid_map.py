@@ -9,7 +9,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from preimage.functional.certain_root import certain_root
+from preimage.functional.roots import certain_root
 from preimage.functional.sigmoid_mixture import sigmoid_mixture
 from preimage.layers.coupling.element_map import ElementMap
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from preimage.errors import NotSupportedError
 from preimage.functional.jacobian import RowMap
-from preimage.functional.root import Root, anderson, newton_system, refine
+from preimage.functional.roots import Root, anderson, newton_system, refine
 
 
 class RootSolver(abc.ABC):
@@ -43,7 +43,7 @@ class RootSolver(abc.ABC):
 
 
 class NewtonSolver(RootSolver):
-    """Damped Newton steps with the full Jacobian, see :func:`preimage.functional.root.newton_system`.
+    """Damped Newton steps with the full Jacobian, see :func:`preimage.functional.roots.newton_system`.
 
     Derivatives are exact up to the third order. For events of up to some hundred numbers. Compiled, exported
     and ``torch.func`` code makes a fixed number of steps; rows that need more become NaN there.
@@ -76,7 +76,7 @@ class NewtonSolver(RootSolver):
 
 
 class AndersonSolver(RootSolver):
-    """Fixed-point steps with Anderson acceleration, see :func:`preimage.functional.root.anderson`.
+    """Fixed-point steps with Anderson acceleration, see :func:`preimage.functional.roots.anderson`.
 
     Without Jacobians, for events of any size. First derivatives come from a linear system that is solved in
     the same way in the backward pass; asking for second ones raises an error. Compiled code that needs

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from preimage.bijection import Bijection
 from preimage.checks import Context
 from preimage.domains import Reals
-from preimage.functional.monotone_root import monotone_root
-from preimage.functional.root import newton_system, refine
+from preimage.functional.roots import monotone_root, newton_system, refine
 from preimage.functional.visible import values_are_visible
 from preimage.layers.residual.directions import Directions
 from preimage.layers.residual.lipschitz_network import as_context, embedding, repeat_rows, vector_domain

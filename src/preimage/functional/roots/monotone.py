@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from preimage.functional.newton import WithSlope, newton_root
+from preimage.functional.roots.newton import WithSlope, newton_root
 from preimage.functional.visible import values_are_visible
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from preimage.functional.monotone_root import monotone_root
-from preimage.functional.newton import WithSlope
+from preimage.functional.roots.monotone import monotone_root
+from preimage.functional.roots.newton import WithSlope
 
 STEPS = 64
 """Bisection alone reaches any float64 in so many."""
@@ -17,7 +17,7 @@ COMPILED_STEPS = 16
 def certain_root(function: WithSlope, y: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
     r"""Solve :math:`f(x) = y` elementwise for an increasing f, and check the answer.
 
-    The search is that of :func:`~preimage.functional.monotone_root.monotone_root`, with implicit gradients.
+    The search is that of :func:`~preimage.functional.roots.monotone_root`, with implicit gradients.
     An answer becomes NaN, and so does its slope, if its image differs from y by more than rounding explains,
     or if f is so flat that rounding y moves it by more than a hundredth of its size (or of 1).
 
