@@ -1,13 +1,17 @@
 """EEG-InvNet and EEG-CosNet on synthetic EEG whose planted features are known.
 
-python benchmarks/eeg_networks.py [generative] [discriminative] [cosnet] [channels] [spectral] [low]
+python benchmarks/eeg_networks.py [PART ...]
+
+Parts: generative, discriminative (6,000 windows each), longer (24,000 windows), cosnet, channels, published
+(the published sizes), low. The closed forms are in eeg_closed_forms.py.
 
 Every part writes its own file; without a word all parts run, one after the other. Nothing is chosen by the
-recordings that the figures are measured on. The networks are smaller than the published one (sizes below), start
-from data, and of their three stages only the last is trained, so that a part takes about a minute of one core.
+recordings that the figures are measured on. Most networks are smaller than the published one (sizes below), start
+from data, and of their three stages only the last is trained, so that a part takes minutes of one core.
 """
 
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -26,7 +30,7 @@ from preimage.training import ParameterGroup
 RESULTS = Path(__file__).parent / "results"
 WEIGHTS = Path(__file__).parents[1] / ".cache" / "eeg_networks"  # of the networks that later parts need
 SCALE = 10.0  # microvolts that become 1
-WINDOWS, TESTED = 6_000, 2_000
+WINDOWS, MORE, TESTED = 6_000, 24_000, 2_000
 SIZES = {"blocks": 1, "hidden_channels": 32, "kernel_size": 5, "dropout": 0.2, "temperature": 2.0}
 RATE, SLOW_RATE, EPOCHS, BATCH = 2e-3, 1e-4, 8, 64  # slow: what starts from data, linear maps and class means
 
@@ -80,12 +84,17 @@ def plain(score: eeg.FeatureScore) -> dict:
     }
 
 
-def invnet(name: str, loss: ClassifierLoss) -> None:
+def invnet(name: str, loss: ClassifierLoss, windows: int = WINDOWS) -> None:
     """One way to train: accuracy against the optimum, inverse, prototypes against what was planted."""
-    x, labels, test_x, test_labels, truth = recordings()
+    data = recordings(windows)
     start = time.process_time()
-    model = trained(loss, x, labels)
-    seconds = time.process_time() - start
+    model = trained(loss, *data[:2])
+    measured(name, model, data, time.process_time() - start)
+
+
+def measured(name: str, model: eeg.EEGInvNet, data: tuple, seconds: float) -> None:
+    """Accuracy against the optimum, inverse, prototypes against what was planted; the weights are kept."""
+    x, _, test_x, test_labels, truth = data
     found = eeg.evaluate(model, test_x, test_labels, crops=1, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         z = model.flow.encode(test_x[:500])
@@ -112,6 +121,7 @@ def invnet(name: str, loss: ClassifierLoss) -> None:
             "features": [plain(score) for score in scores],
             "parameters": sum(p.numel() for p in model.parameters()),
             "temperature": float(model.temperature.detach()),
+            "windows": len(x),
             "seconds": seconds,
         },
     )
@@ -125,15 +135,15 @@ def loaded(name: str) -> eeg.EEGInvNet:
 
 def cosnet() -> None:
     """EEG-CosNet distilled from the discriminative network, and where its best filters look."""
-    x, _, test_x, test_labels, truth = recordings()
-    teacher = loaded("discriminative")
+    x, _, test_x, test_labels, truth = recordings(MORE)
+    teacher = loaded("longer")
     start = time.process_time()
     torch.manual_seed(0)
-    net = eeg.EEGCosNet(21).distil(teacher, x, epochs=8, batch_size=128, learning_rate=2e-2, progress=False)
+    net = eeg.EEGCosNet(21).distil(teacher, x, epochs=4, batch_size=128, learning_rate=2e-2, progress=False)
     seconds = time.process_time() - start
     ours, theirs = net.predict(test_x), teacher.predict(test_x)
     found = eeg.evaluate(net, test_x, test_labels, crops=1)
-    patterns = eeg.cosnet_patterns(net, x[:500])
+    patterns = eeg.cosnet_patterns(net, x[:1000])
     torch.save(net.state_dict(), WEIGHTS / "cosnet.pt")
     written(
         "cosnet",
@@ -173,10 +183,10 @@ def pattern_score(
 def channels() -> None:
     """Prototypes of single electrodes: four with a planted feature each, and one without."""
     _, _, test_x, _, truth = recordings()
-    model = loaded("discriminative")
+    model = loaded("longer")
     names = ["T3", "O1", "FP1", "PZ"]
     numbers = [truth.grid.channels.index(name) for name in names]
-    settings = ChannelSettings(steps=40, starts=2, batch=24, score_rows=200, controls=5)
+    settings = ChannelSettings(steps=40, starts=2, batch=24, score_rows=600, controls=5)
     start = time.process_time()
     found = channel_prototypes(model, test_x[:1000], channels=numbers, settings=settings)
     means = torch.stack([truth.mean(0), truth.mean(1)])[:, numbers].float()  # (K, electrodes, T)
@@ -199,34 +209,21 @@ def correlation(a: Tensor, b: Tensor) -> float:
     return float((a * b).sum() / (a.norm() * b.norm()).clamp_min(1e-12))
 
 
-def spectral() -> None:
-    """The other generative classifier of recordings: a fixed transform and a closed-form fit."""
-    runs = []
-    for windows in (WINDOWS, 4 * WINDOWS):
-        x, labels, test_x, test_labels, truth = recordings(windows)
-        start = time.process_time()
-        best = chosen_settings(x, labels)
-        model = eeg.SpectralClassifier(21, 128, 64.0, 2, best).estimate(x, labels)
-        seconds = time.process_time() - start
-        found = eeg.evaluate(model, test_x, test_labels, crops=1, noise=0.0)
-        optimum = float((truth.predict(SCALE * test_x) == test_labels).float().mean())
-        runs.append({"windows": windows, "accuracy": share(found.accuracy), "bayes_accuracy": optimum})
-        runs[-1] |= {"edges": best.edges, "low": best.low, "seconds": seconds}
-    written("spectral", {"runs": runs})
-
-
-def chosen_settings(x: Tensor, labels: Tensor) -> eeg.SpectralSettings:
-    """The best of three by a quarter of the windows to train on, held out."""
-    kept = 3 * len(x) // 4
-    candidates = [
-        eeg.SpectralSettings(80, edges) for edges in ((), tuple(range(2, 25, 2)), tuple(range(2, 25, 4)))
-    ]
-
-    def held_out(settings: eeg.SpectralSettings) -> float:
-        model = eeg.SpectralClassifier(21, 128, 64.0, 2, settings).estimate(x[:kept], labels[:kept])
-        return float((model.predict(x[kept:]) == labels[kept:]).float().mean())
-
-    return max(candidates, key=held_out)
+def published() -> None:
+    """The published sizes and recipe for a few epochs: that they train, what a step costs, how much memory."""
+    data = recordings(1500)
+    torch.manual_seed(0)
+    model = eeg.start_from_data(eeg.EEGInvNet(21, 128, temperature=2.0), *data[:2])
+    start = time.process_time()
+    settings = {"batch_size": 32, "progress": False, "listeners": [show]}
+    eeg.fit_by_recipe(model, *data[:2], cycles=1, cycle_epochs=3, **settings)
+    seconds = time.process_time() - start
+    measured("published", model, data, seconds)
+    path = RESULTS / "eeg_networks_published.json"
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    losses = [record["loss"] for record in model.history]
+    more = {"epochs": len(losses), "losses": losses, "megabytes": memory}
+    path.write_text(json.dumps(json.loads(path.read_text()) | more, indent=1) + "\n")
 
 
 def low() -> None:
@@ -271,9 +268,10 @@ def optimal_below(truth: eeg.SyntheticTruth, count: int = 3) -> float:
 PARTS = {
     "generative": lambda: invnet("generative", DensityLoss()),
     "discriminative": lambda: invnet("discriminative", ClassAndBitsLoss(factor=1.0)),
+    "longer": lambda: invnet("longer", ClassAndBitsLoss(factor=1.0), MORE),
     "cosnet": cosnet,
     "channels": channels,
-    "spectral": spectral,
+    "published": published,
     "low": low,
 }
 
