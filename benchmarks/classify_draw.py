@@ -6,10 +6,11 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from preimage.classify import Counterfactuals, GenerativeClassifier, refined_prototypes, reliability
+from preimage.classify import Counterfactuals, GenerativeClassifier, kind_prototypes, reliability
 from preimage.classify.calibration.plot import BLUE, GREY
 
 ORANGE = "#d55e00"
+ROWS = 12_000  # whose latents are averaged
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -23,35 +24,30 @@ def _picture(axes: Any, x: Tensor, title: str = "") -> None:
 
 
 def prototype_sheet(model: GenerativeClassifier, data: Any) -> Figure:
-    """For every class: the mean of the data, the inverted class mean, the clearest prototype, draws."""
-    found = model.prototypes()
-    inside = (0.0, 1.0)
-    sharp = refined_prototypes(
-        model,
-        found.x.clamp(*inside),
-        found.labels,
-        density_weight=0.002,
-        steps=80,
-        learning_rate=0.003,
-        bounds=inside,
-    )
-    means = torch.stack([data.train[data.labels.train == c].float().mean(0) / 255 for c in found.labels])
+    """For every class: means of data and latents, kinds with the real picture nearest to each, draws."""
+    classes = torch.arange(model.classes)
+    means = torch.stack([data.train[data.labels.train == c].float().mean(0) / 255 for c in classes])
+    x, labels = data.train[:ROWS], data.labels.train[:ROWS]
+    one, three = (kind_prototypes(model, x, labels, kinds) for kinds in (1, 3))
     generator = torch.Generator().manual_seed(0)
-    tempered = model.flow.tempered(0.7)
-    drawn = tempered.sample(2, context=found.labels, generator=generator).float() / 255  # (2, K, 1, H, W)
+    drawn = model.flow.tempered(0.4).sample(1, context=classes, generator=generator)[0].float() / 255
     rows = {
         "mean of\nthe data": means,
-        "class mean,\ninverted": found.x,
-        "refined for\nthe class": sharp.x,
-        "drawn": drawn[0],
-        "drawn ": drawn[1],
+        "learnt mean,\ninverted": model.prototypes().x,
+        "mean of latents,\ninverted": one.prototypes.x,
     }
-    drawing = _figure(1.05 * model.classes + 0.9, 6.2)
+    for kind in range(3):
+        rows[f"kind {kind + 1},\ninverted"] = three.prototypes.x[kind::3]
+        rows[f"nearest real\npicture to {kind + 1}"] = x[three.nearest[kind::3]].float() / 255
+    rows["drawn at\ntemperature .4"] = drawn
+    drawing = _figure(1.05 * model.classes + 1.2, 1.08 * len(rows) + 0.3)
     grid = drawing.subplots(len(rows), model.classes)
     for line, (name, pictures) in zip(grid, rows.items(), strict=True):
-        line[0].set_ylabel(name.strip(), fontsize=9, rotation=0, ha="right", va="center")
+        line[0].set_ylabel(name, fontsize=8.5, rotation=0, ha="right", va="center")
         for place, axes in enumerate(line):
-            _picture(axes, pictures[place], model.class_names[place] if name.startswith("mean") else "")
+            _picture(
+                axes, pictures[place].detach(), model.class_names[place] if line[0] is grid[0][0] else ""
+            )
     return drawing
 
 

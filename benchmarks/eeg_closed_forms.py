@@ -83,7 +83,7 @@ def scalp_score(
 
 def means_alone(truth: eeg.SyntheticTruth) -> dict:
     """The best that a classifier with one covariance for both classes can do, with everything known."""
-    x, labels = truth.draw(20_000, torch.Generator().manual_seed(3))
+    x, labels = truth.draw(10_000, torch.Generator().manual_seed(3))
     spectra = torch.stack([given.spectra for given in truth.given_class]).mean(0)
     table = [StationaryGaussian(given.mean, spectra).log_prob(x) for given in truth.given_class]
     right = int((torch.stack(table, dim=1).argmax(1) == labels).sum())

@@ -65,7 +65,7 @@ def networks() -> str:
     head += ["bits/dim", "inverse error", "weights", "CPU"]
     full, closed = read("eeg_networks_published"), read("eeg_networks_stationary")
     cost = "" if not full else _cost(full)
-    linear = "" if not closed else _linear(closed["means_alone"])
+    linear = "" if not closed or "means_alone" not in closed else _linear(closed["means_alone"])
     return section(
         "EEG-InvNet on synthetic EEG (4-7, 4-8, 4-9, 4-10)",
         f"{COMMAND} generative discriminative longer published",
