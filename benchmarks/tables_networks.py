@@ -1,10 +1,7 @@
 """Tables about whole networks run backwards."""
 
-from statistics import fmean
 
 from results_text import measured, read, section, table
-
-METHODS = ("calibrated", "refined", "plain ridge", "shrink and enlarge", "own mean colour")
 
 
 def both_ways(found: dict | None) -> str:
@@ -12,51 +9,6 @@ def both_ways(found: dict | None) -> str:
         return ""
     solved = "yes" if found["converged"] == len(found["residual"]) else "no"
     return f"{max(found['residual']):.1e}, {max(found['input_error']):.1e}, {solved}"
-
-
-def depth() -> str:
-    found = read("depth_curve")
-    rows = []
-    for entry in found["rows"]:
-        cells = [entry["tap"]]
-        for method in METHODS:
-            scores = entry["methods"].get(method)
-            cells.append(
-                f"{fmean(scores['psnr']):.1f} / {fmean(scores['feature_error']):.0%}" if scores else ""
-            )
-        rows.append(cells)
-    head = ["tap", *METHODS]
-    return section(
-        f"Depth curve, {len(found['test'])} held-out photographs ({', '.join(found['test'])})",
-        "python benchmarks/depth_curve.py",
-        "Mean PSNR in dB / feature error |f(x) - y| / |y - channel mean|. *Plain ridge* is the ridge decoder of one"
-        " window and one ridge that the calibrated decoder should not fall behind. Shrinking the picture to the"
-        " tap's own size, which no inverse is allowed to do, wins wherever its column is larger.",
-        table(head, rows),
-    )
-
-
-def against_adam() -> str:
-    found, ours = read("against_adam"), read("depth_curve")
-    at = [ours["test"].index(name) for name in found["pictures"]]
-    methods = {entry["tap"]: entry["methods"] for entry in ours["rows"]}
-    rows = []
-    for entry in found["rows"]:
-        own = methods.get(entry["tap"])
-        if own:
-            mean = {m: fmean(own[m]["psnr"][i] for i in at) for m in ("calibrated", "refined")}
-            faster = {
-                m: entry["seconds_per_picture"] / max(own[m]["seconds_per_picture"], 1e-4) for m in mean
-            }
-            cells = [f"{mean[m]:.1f}" for m in mean] + [f"{faster[m]:,.0f} x" for m in mean]
-            rows.append([entry["tap"], f"{fmean(entry['psnr']):.1f}", *cells])
-    return section(
-        f"Against {found['steps']} steps of gradient inversion, {' and '.join(found['pictures'])}",
-        "python benchmarks/against_adam.py",
-        "Mean PSNR in dB. Adam with total variation from mid-grey gets the better of two settings on these very"
-        " pictures, which favours it; *faster* counts process time of one run.",
-        table(["tap", "Adam and TV", "one shot", "refined", "one shot faster", "refined faster"], rows),
-    )
 
 
 def demo() -> str:
@@ -166,8 +118,6 @@ def real_networks() -> str:
 
 
 PARTS = {
-    "depth_curve": depth,
-    "against_adam": against_adam,
     "demo": demo,
     "trained_networks": trained_networks,
     "saved_inverse": saved_inverse,

@@ -1,0 +1,143 @@
+"""The shipped picture decoder of EfficientNet-Lite0 at every depth, on photographs that nothing was chosen on.
+
+    python benchmarks/picture_prior.py --debian DEBIAN              # a quarter of an hour of one core
+    python benchmarks/picture_prior.py --debian DEBIAN --products 0 # one shot alone: two minutes
+
+DEBIAN holds the unpacked packages with photographs, see decoder_pictures.py. *Sketch* is the linear part of the
+decoder alone, fitted in closed form to the same photographs. Goals are differences of mean PSNR to a yardstick that
+sees the picture: shrunk to the tap's own size and enlarged, or its mean colour. Rows are written as they are measured;
+seconds are process time of one thread.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from decoder_pictures import inputs
+from frozen_lite import taps
+from preimage import decoders, invert, zoo
+from preimage.gallery.metrics import feature_error, psnr
+from preimage.gallery.yardsticks import mean_colour, shrink_and_enlarge, spatial_size
+
+RESULT = Path(__file__).parent / "results" / "picture_prior.json"
+FIRST = (
+    "block 2",
+    "block 4",
+    "block 7",
+    "block 10",
+    "block 0",
+    "stem",
+    "block 14",
+    "pooled",
+    "logits",
+    "block 15",
+)
+BATCH = 8
+
+
+class Bench:
+    """Network, decoder and held-out photographs."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.network = zoo.load("efficientnet-lite0")
+        inverse = invert(self.network.module, self.network.example, taps=taps(self.network))
+        self.attached = decoders.load(arguments.decoder).attach(inverse)
+        photographs = inputs(arguments.split, arguments.debian, self.network.preprocessing)
+        self.names = list(photographs)[: arguments.pictures]
+        self.x = torch.stack([photographs[name] for name in self.names])
+        self.unit = self.network.preprocessing.to_unit(self.x)
+
+    def features(self, x: Tensor, tap: str) -> Tensor:
+        return torch.cat([self.attached.features(part, [tap])[tap] for part in x.split(BATCH)])
+
+    def scores(self, found: Tensor, y: Tensor, tap: str) -> dict:
+        """Both fidelities of pictures ``(N, 3, H, W)`` in 0..1."""
+        seen = self.features(self.network.preprocessing.from_unit(found), tap)
+        rows = {"psnr": psnr(self.unit, found), "feature_error": feature_error(seen, y)}
+        return {name: [round(float(v), 4) for v in row] for name, row in rows.items()}
+
+    def one_shot(self, y: Tensor, tap: str) -> dict[str, dict]:
+        """Yardsticks, sketch and painted answer."""
+        to_unit, network = self.network.preprocessing.to_unit, self.attached.decoder.network
+        painted, seconds = timed(lambda: torch.cat([self.attached.decoder(p, tap) for p in y.split(BATCH)]))
+        with torch.no_grad():
+            sketch = network.parts(y, tap)[0] * network.spread + network.average
+        size = spatial_size(tuple(y.shape[1:]))
+        found = {
+            "shrink and enlarge": shrink_and_enlarge(self.unit, size),
+            "own mean colour": mean_colour(self.unit),
+            "sketch": to_unit(sketch),
+            "painted": to_unit(painted),
+        }
+        scores = {name: self.scores(unit, y, tap) for name, unit in found.items()}
+        scores["painted"]["seconds_per_picture"] = round(seconds / len(y), 4)
+        return scores
+
+    def refined(self, y: Tensor, tap: str, products: int) -> dict:
+        parts, seconds = timed(
+            lambda: [self.attached.solve(p, tap, max_products=products) for p in y.split(BATCH)]
+        )
+        found = torch.cat([x for x, _ in parts])
+        used = torch.cat([certificate.iterations for _, certificate in parts])
+        scores = self.scores(self.network.preprocessing.to_unit(found), y, tap)
+        return {
+            **scores,
+            "products": used.tolist(),
+            "seconds_per_picture": round(seconds / len(y), 4),
+        }
+
+
+def timed(call: Callable) -> tuple:
+    begun = time.process_time()
+    return call(), time.process_time() - begun
+
+
+def row(bench: Bench, tap: str) -> dict:
+    y = bench.features(bench.x, tap)
+    return {"tap": tap, "shape": list(y.shape[1:]), "methods": bench.one_shot(y, tap)}
+
+
+def line(entry: dict) -> str:
+    cells = [
+        f"{name} {fmean(found['psnr']):.2f}/{100 * fmean(found['feature_error']):.0f}%"
+        for name, found in entry["methods"].items()
+    ]
+    return f"{entry['tap']:>9}  " + "  ".join(cells)
+
+
+def write(report: dict, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--debian", type=Path, default=Path("/"), help="where the packages are unpacked")
+    parser.add_argument("--decoder", default="efficientnet-lite0", help="name or folder")
+    parser.add_argument("--split", default="test", help="test, or validation while choosing")
+    parser.add_argument("--pictures", type=int, help="only the first few")
+    parser.add_argument("--products", type=int, default=24, help="of a refinement; 0 leaves it out")
+    parser.add_argument("--result", type=Path, default=RESULT, help="JSON file to write")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    bench = Bench(arguments)
+    report = {"pictures": bench.names, "products": arguments.products, "card": bench.attached.decoder.card}
+    report["rows"] = [row(bench, tap) for tap in bench.attached.taps]
+    write(report, arguments.result)
+    print("\n".join(map(line, report["rows"])), flush=True)
+    by_tap = {entry["tap"]: entry for entry in report["rows"]}
+    for tap in dict.fromkeys((*FIRST, *by_tap)) if arguments.products else ():
+        y = bench.features(bench.x, tap)
+        by_tap[tap]["methods"]["refined"] = bench.refined(y, tap, arguments.products)
+        write(report, arguments.result)
+        print(line(by_tap[tap]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
