@@ -38,12 +38,12 @@ LIBRARIES = {
     "FrEIA": "freia",
     "torchflows": "torchflows",
 }
-PLANE = Budget(4.0, 20_000)
-PICTURES = Budget(6.0, 300_000, batch=128)
+PLANE = Budget(8.0, 20_000)
+PICTURES = Budget(12.0, 300_000, batch=128)
 BUDGETS = {
     **dict.fromkeys(("moons", "circles", "spirals", "checkerboard"), PLANE),
-    "magic": Budget(6.0, 100_000),
-    "patches": Budget(6.0, 300_000),
+    "magic": Budget(12.0, 100_000),
+    "patches": Budget(12.0, 300_000),
     **dict.fromkeys(("mnist", "fashion"), PICTURES),
 }
 PILOT_OF = dict.fromkeys(("moons", "circles", "spirals"), "checkerboard") | {"fashion": "mnist"}
