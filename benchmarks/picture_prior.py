@@ -57,9 +57,9 @@ class Bench:
         return torch.cat([self.attached.features(part, [tap])[tap] for part in x.split(BATCH)])
 
     def scores(self, found: Tensor, y: Tensor, tap: str) -> dict:
-        """Both fidelities of pictures ``(N, 3, H, W)`` in 0..1."""
+        """Both fidelities of pictures ``(N, 3, H, W)`` in 0..1, the first few of all."""
         seen = self.features(self.network.preprocessing.from_unit(found), tap)
-        rows = {"psnr": psnr(self.unit, found), "feature_error": feature_error(seen, y)}
+        rows = {"psnr": psnr(self.unit[: len(y)], found), "feature_error": feature_error(seen, y)}
         return {name: [round(float(v), 4) for v in row] for name, row in rows.items()}
 
     def one_shot(self, y: Tensor, tap: str) -> dict[str, dict]:
@@ -79,7 +79,9 @@ class Bench:
         scores["painted"]["seconds_per_picture"] = round(seconds / len(y), 4)
         return scores
 
-    def refined(self, y: Tensor, tap: str, products: int) -> dict:
+    def refined(self, tap: str, products: int, count: int) -> dict:
+        """Of the first few pictures."""
+        y = self.features(self.x[:count], tap)
         parts, seconds = timed(
             lambda: [self.attached.solve(p, tap, max_products=products) for p in y.split(BATCH)]
         )
@@ -123,6 +125,7 @@ def main() -> None:
     parser.add_argument("--split", default="test", help="test, or validation while choosing")
     parser.add_argument("--pictures", type=int, help="only the first few")
     parser.add_argument("--products", type=int, default=24, help="of a refinement; 0 leaves it out")
+    parser.add_argument("--refined", type=int, default=16, help="photographs that are refined as well")
     parser.add_argument("--result", type=Path, default=RESULT, help="JSON file to write")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -133,8 +136,7 @@ def main() -> None:
     print("\n".join(map(line, report["rows"])), flush=True)
     by_tap = {entry["tap"]: entry for entry in report["rows"]}
     for tap in dict.fromkeys((*FIRST, *by_tap)) if arguments.products else ():
-        y = bench.features(bench.x, tap)
-        by_tap[tap]["methods"]["refined"] = bench.refined(y, tap, arguments.products)
+        by_tap[tap]["methods"]["refined"] = bench.refined(tap, arguments.products, arguments.refined)
         write(report, arguments.result)
         print(line(by_tap[tap]), flush=True)
 

@@ -13,9 +13,9 @@ GOALS = {
 
 def prior() -> str:
     found = read("picture_prior")
-    card = found["card"]
-    rows = [prior_row(entry) for entry in found["rows"]]
-    head = ["tap", "linear sketch", "painted", "refined", "yardstick", "best - yardstick", "goal"]
+    card, several = found["card"], max(len(refined(entry)) for entry in found["rows"])
+    head = ["tap", "linear sketch", "painted", "yardstick", "painted - yardstick"]
+    head += [f"refined ({several})", "refined - painted", "refined - yardstick", "goal"]
     return section(
         f"A picture prior that ships: depth curve, {len(found['pictures'])} held-out photographs",
         "python benchmarks/picture_prior.py --debian DEBIAN",
@@ -23,20 +23,26 @@ def prior() -> str:
         f" trained or chosen on ({', '.join(found['pictures'])}). All three answers are calibrated: they have seen"
         f" {card['photographs']} other photographs. *Linear sketch*: the decoder's closed-form part alone. *Painted*:"
         f" the shipped decoder, one shot. *Refined*: painted, then at most {found['products']} products so that the"
-        " features agree; the goals there are 1 % (stem), 2 % (block 0), 5 % (to block 7), 10 % (deeper). *Yardstick*:"
-        " the picture itself, shrunk to the tap's own size and enlarged; for single positions its mean colour. Where"
-        " the last column but one is smaller than the last, the goal is missed; see docs/picture_prior.md.",
-        table(head, rows),
+        f" features agree, and its differences, on the first {several} of these photographs; feature goals are 1 %"
+        " (stem), 2 % (block 0), 5 % (to block 7), 10 % (deeper). *Yardstick*: the picture itself, shrunk to the tap's"
+        " own size and enlarged; for single positions its mean colour. *Goal*: wanted difference to the yardstick;"
+        " where both differences are smaller it is missed, see docs/picture_prior.md.",
+        table(head, [prior_row(entry) for entry in found["rows"]]),
     )
 
 
+def refined(entry: dict) -> list[float]:
+    return entry["methods"].get("refined", {"psnr": []})["psnr"]
+
+
 def prior_row(entry: dict) -> list:
-    methods, tap = entry["methods"], entry["tap"]
-    yardstick = fmean(methods["shrink and enlarge"]["psnr"])
-    best = max(fmean(methods[m]["psnr"]) for m in ("painted", "refined") if m in methods)
-    goal = f"{GOALS[tap]:+g}" if tap in GOALS else ""
-    cells = [both(methods.get(method)) for method in ("sketch", "painted", "refined")]
-    return [tap, *cells, f"{yardstick:.1f}", f"{best - yardstick:+.1f}", goal]
+    methods, tap, last = entry["methods"], entry["tap"], refined(entry)
+    yard, painted = (methods[name]["psnr"] for name in ("shrink and enlarge", "painted"))
+    cells = [tap, both(methods["sketch"]), both(methods["painted"]), f"{fmean(yard):.1f}"]
+    cells += [f"{fmean(painted) - fmean(yard):+.1f}", both(methods.get("refined"))]
+    for other in (painted, yard):
+        cells.append(f"{fmean(last) - fmean(other[: len(last)]):+.1f}" if last else "")
+    return [*cells, f"{GOALS[tap]:+g}" if tap in GOALS else ""]
 
 
 def both(scores: dict | None) -> str:

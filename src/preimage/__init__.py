@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from preimage import classify as classify
+    from preimage import decoders as decoders
     from preimage import eeg as eeg
     from preimage import flows as flows
     from preimage import layers as layers
@@ -79,4 +80,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES, "classify", "eeg", "flows", "layers", "reversible", "training"})
+    return sorted({*globals(), *_HOMES, "classify", "decoders", "eeg", "flows", "layers", "reversible", "training"})

@@ -31,7 +31,7 @@ def test_a_tap_deeper_than_all_levels_enters_at_the_last():
 
 
 @pytest.mark.parametrize(
-    ("tap", "sketch"), [("full", (3, 1)), ("half", (3, 2)), ("odd", (3, 4)), ("logits", (1, 0))]
+    ("tap", "sketch"), [("full", (5, 1)), ("half", (5, 2)), ("odd", (3, 4)), ("logits", (1, 0))]
 )
 def test_sketches_paint_no_finer_than_the_input(tap, sketch):
     assert PLAN.sketch(tap) == sketch

@@ -84,7 +84,7 @@ def test_the_sketch_is_a_convolution_and_a_shuffle(network):
     with torch.no_grad():
         sketch.weight.normal_()
     y = torch.randn(1, 6, 12, 10)
-    blocks = functional.conv2d(y, sketch.weight, sketch.bias, padding=1)  # (1, 12, 12, 10)
+    blocks = functional.conv2d(y, sketch.weight, sketch.bias, padding=2)  # (1, 12, 12, 10)
     expected = torch.zeros(1, 3, 24, 20)
     for c in range(3):
         for i in range(2):

@@ -12,6 +12,7 @@ from preimage.errors import ShapeError
 WIDTHS = (32, 64, 96, 160, 256)  # channels at a half, a quarter, ... of the input's size
 BLOCKS = (1, 3, 3, 3, 3)
 CLIMB = 1  # levels above a tap's own that it passes; finer detail than these paint cannot be told from it
+FINE = 1000  # regressors up to which a sketch of a large map looks at 5 x 5 positions
 WIDE = 400  # channels of a tap above which a sketch looks at single positions
 SKETCHED = 4  # pixels that a sketch paints along each axis of a position
 
@@ -89,7 +90,9 @@ class Blueprint:
         if height * width == 1:
             return 1, 0
         ratio = math.sqrt(self.input_shape[1] * self.input_shape[2] / (height * width))
-        return (3 if map_channels(self.taps[tap]) <= WIDE else 1), min(max(round(ratio), 1), SKETCHED)
+        channels, block = map_channels(self.taps[tap]), min(max(round(ratio), 1), SKETCHED)
+        fine = 25 * channels <= FINE and block < SKETCHED
+        return 5 if fine else 3 if channels <= WIDE else 1, block
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
