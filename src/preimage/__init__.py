@@ -80,4 +80,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES, "classify", "decoders", "eeg", "flows", "layers", "reversible", "training"})
+    rooms = {"classify", "decoders", "eeg", "flows", "layers", "reversible", "training"}
+    return sorted({*globals(), *_HOMES, *rooms})
