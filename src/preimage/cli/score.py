@@ -34,7 +34,8 @@ def score(
     rows, mean = len(log_prob), float(log_prob.mean())
     error = float(log_prob.std(ddof=1) / math.sqrt(rows)) if rows > 1 else math.nan
     summary = {"out": str(out), "rows": rows, "mean_log_prob": mean, "standard_error": error}
-    said = f"{rows:,} rows in {out}: mean log-density {mean:.4g} ± {error:.2g} nats"
+    spread = f" ± {error:.2g}" if rows > 1 else ""
+    said = f"{rows:,} row{'s' * (rows != 1)} in {out}: mean log-density {mean:.4g}{spread} nats"
     typer.echo(json.dumps({k: _finite(v) for k, v in summary.items()}) if as_json else said)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
+import gzip
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,9 @@ from preimage.datasets.reading import pandas
 from preimage.errors import DataFileError, MissingExtraError
 
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+SEPARATORS = (",", ";", "\t", "|")
+MOST_NAMES = 2**20
+"""Characters of the first line that are looked at."""
 
 
 def is_table(path: str | Path) -> bool:
@@ -27,7 +33,8 @@ def read_frame(path: str | Path, columns: Sequence[str] = ()) -> Any:
     """A table as a data frame.
 
     Args:
-        path: CSV, with or without compression, TSV, or Parquet; the first line of a CSV holds names.
+        path: CSV, with or without compression, TSV, or Parquet; the first line of a CSV holds names, and
+            tells whether commas, semicolons, tabs or bars stand between them.
         columns: to keep, in this order; all by default.
 
     Returns:
@@ -54,6 +61,7 @@ def read_frame(path: str | Path, columns: Sequence[str] = ()) -> Any:
     if not len(frame) or not len(frame.columns):
         raise DataFileError(f"{place}: holds {len(frame)} rows and {len(frame.columns)} columns, wanted some")
     frame.columns = [str(name) for name in frame.columns]
+    _refuse_numbers_as_names(place, list(frame.columns))
     twice = sorted({name for name in frame.columns if list(frame.columns).count(name) > 1})
     if twice:
         raise DataFileError(f"{place}: columns {twice} occur twice, wanted different names")
@@ -81,12 +89,51 @@ def _read(path: Path) -> Any:
     try:
         if name.endswith(".parquet"):
             return package.read_parquet(path)
-        return package.read_csv(path, sep="\t" if ".tsv" in name else ",")
+        return _numeric_as_possible(package, path, _separator(path, "\t" if ".tsv" in name else ","))
+    except UnicodeError as error:
+        raise DataFileError(
+            f"{path}: cannot be read as a table: it is no text in UTF-8; save it as UTF-8"
+        ) from error
     except ImportError as error:
         raise MissingExtraError("Parquet needs pyarrow. Install with:\n    pip install pyarrow") from error
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, csv.Error) as error:
         said = str(error).strip().split("\n")[0]
         raise DataFileError(f"{path}: cannot be read as a table: {said}") from error
+
+
+def _separator(path: Path, usual: str) -> str:
+    """What stands between the names in the first line: the usual mark, unless another splits it further."""
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+        first = file.readline(MOST_NAMES)
+    fields = {mark: len(next(csv.reader([first], delimiter=mark), [])) for mark in (usual, *SEPARATORS)}
+    return max(fields, key=lambda mark: fields[mark])  # of equals the first
+
+
+def _numeric_as_possible(package: Any, path: Path, separator: str) -> Any:
+    """The table with points in its numbers, or with commas where these make numbers of more columns."""
+    frame = package.read_csv(path, sep=separator)
+    if separator == "," or not _words(package, frame):
+        return frame
+    other = package.read_csv(path, sep=separator, decimal=",")
+    return other if _words(package, other) < _words(package, frame) else frame
+
+
+def _words(package: Any, frame: Any) -> int:
+    return sum(not package.api.types.is_numeric_dtype(kind) for kind in frame.dtypes)
+
+
+def _refuse_numbers_as_names(path: Path, names: Sequence[str]) -> None:
+    """Refuse a first line of numbers, unless they rise as places or times do: it is a row, not the names."""
+    try:
+        numbers = [float(name) for name in names]
+    except ValueError:
+        return
+    if any(later <= earlier for earlier, later in itertools.pairwise(numbers)):
+        raise DataFileError(
+            f"{path}: the first line holds numbers, {', '.join(names[:3])}, wanted names of columns; add a"
+            " line of names"
+        )
 
 
 def _usual(frame: Any) -> Any:

@@ -107,8 +107,7 @@ def rebuilt(path: str | Path, tensors: dict[str, Tensor], config: dict[str, Any]
     """
     tensors, asked = probe.without_probe(tensors)
     recipe = _recipe(path, config)
-    # Besides its weights a model holds masks and tables, and draws numbers to start from.
-    with Budget(100_000 + 30 * sum(tensor.numel() for tensor in tensors.values())):
+    with Budget.of_weights(tensors):
         flow = _built(path, recipe)
     _check_shapes(path, flow, tensors)
     floating = [tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()]

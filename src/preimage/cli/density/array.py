@@ -58,6 +58,7 @@ class ArrayLike(Material):
 
     def arguments(self, preset: str) -> dict[str, Any]:
         """Shape and context."""
+        self._refuse_constants()
         known = inspect.signature(PRESETS[preset]).parameters
         shape = (
             {"features": self.event_shape[0]} if "features" in known else {"event_shape": self.event_shape}
@@ -66,6 +67,22 @@ class ArrayLike(Material):
             shape = {"event_shape": self.event_shape[0]}
         shape |= {} if self.context is None else {"context": self.context.shape[1]}
         return shape | (_levels(self.event_shape) if preset == "glow" and len(self.event_shape) > 1 else {})
+
+    def _refuse_constants(self) -> None:
+        """Refuse numbers of vectors that never vary: they have no density.
+
+        Raises:
+            DataFileError: with the name of the first.
+        """
+        if len(self.event_shape) != 1 or len(self) < 2:
+            return
+        constant = (self.x == self.x[0]).all(0).nonzero().flatten().tolist()
+        if constant:
+            name = self.names[constant[0]] if self.names else f"x{constant[0]}"
+            raise DataFileError(
+                f"column {name!r} has only the value {self.x[0, constant[0]].item():g}, which has no"
+                " density; choose others with --columns"
+            )
 
     def fit(self, model: Any, validation: Any, settings: Mapping[str, Any]) -> None:
         """By maximum likelihood."""

@@ -87,10 +87,10 @@ def carry_out(order: Order) -> dict[str, Any]:
     if order.report:
         new_figure(1, 1)  # an absent matplotlib is found out before the training, not after it
     material = read(order.data, _choice(order))
+    split = _split(material, order)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings["seed"])
         model = material.build(order.preset, order.options)
-    split = _split(material, order)
     begun = time.perf_counter()
     split.train.fit(model, split.validation, settings | {"hold_out": 0.0})
     seconds = time.perf_counter() - begun

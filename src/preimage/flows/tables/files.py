@@ -64,7 +64,7 @@ def rebuilt(
         ModelFileError: the file does not describe one, or asks for more memory than its weights need.
     """
     try:
-        with Budget(100_000 + 30 * sum(tensor.numel() for tensor in tensors.values())):
+        with Budget.of_weights(tensors):
             columns, context = (
                 [_made(dict(c)) for c in config.get(part, [])] for part in ("columns", "context")
             )

@@ -96,7 +96,7 @@ def _kind(name: str, values: np.ndarray) -> Column:
             " convert it, for example dates to days"
         )
     if values.dtype.kind not in "iuf" or (values.dtype.kind in "iu" and len(different) <= FEW):
-        return _category(name, different)
+        return _category(name, different, len(values))
     numbers = values.astype(np.float64)
     center, scale = float(numbers.mean()), float(numbers.std())
     if values.dtype.kind in "iu" or (numbers == np.round(numbers)).all():
@@ -104,7 +104,12 @@ def _kind(name: str, values: np.ndarray) -> Column:
     return Real(name, center, scale)
 
 
-def _category(name: str, different: list[Any]) -> Category:
+def _category(name: str, different: list[Any], rows: int) -> Category:
+    if len(different) == rows > FEW:
+        raise ShapeError(
+            f"TabularFlow: column {name!r} has another value in every row, such as {different[0]!r}: leave it"
+            " out if it only names the rows, or make numbers of it, such as days of dates"
+        )
     if len(different) > MANY:
         raise ShapeError(
             f"TabularFlow: column {name!r} has {len(different)} different words, such as {different[0]!r},"
