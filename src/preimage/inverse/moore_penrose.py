@@ -12,10 +12,9 @@ from preimage.capture.graph import Graph, Node
 from preimage.capture.interpret import evaluate
 from preimage.certificate import Certificate
 from preimage.errors import NotInvertibleError
-from preimage.inverse.linear import Affine, AffineComposition, Identity, Reshape, Shape
+from preimage.inverse.linear import Affine, AffineComposition, Identity, Shape
 from preimage.inverse.planning.roles import affine_role
 from preimage.inverse.rules.affine import affine_of
-from preimage.inverse.rules.linearised import Linearised
 from preimage.inverse.rules.reshape import MOVES, SAME_ORDER
 from preimage.inverse.solvers import Facts
 from preimage.inverse.solvers import pseudo_inverse as solver_of
@@ -160,13 +159,9 @@ def _affine(graph: Graph) -> Affine:
 
 
 def _part(graph: Graph, node: Node) -> Affine:
-    if affine_role(graph, node) is not None:
-        return affine_of(graph, [node])
-    if node.operation in SAME_ORDER:
-        return Reshape(graph.shape(node.inputs[0]), node.shape)
-    if node.operation in MOVES:
-        return Linearised(graph, node)
-    raise _not_affine(node)
+    if affine_role(graph, node) is None and node.operation not in (*SAME_ORDER, *MOVES):
+        raise _not_affine(node)
+    return affine_of(graph, [node])
 
 
 def _not_affine(node: Node) -> NotInvertibleError:

@@ -15,17 +15,29 @@ from preimage.inverse import linear as maps
 from preimage.inverse.linear import Affine, AffineComposition, AffineMap
 from preimage.inverse.planning.roles import Role, affine_role, register_affine
 from preimage.inverse.rules.linearised import Linearised
+from preimage.inverse.rules.reshape import MOVES, SAME_ORDER
 
 
 def affine_of(graph: Graph, nodes: Sequence[Node]) -> Affine:
-    """The affine map of a chain of nodes, parameters by reference."""
-    parts = []
-    for node in nodes:
-        role = affine_role(graph, node)
-        if role is None:
-            raise NotInvertibleError(f"{node.name} ({node.operation}) is not affine in one operand")
-        parts.append(role.build(graph, node))
+    """The affine map of a chain of nodes, parameters by reference.
+
+    Raises:
+        NotInvertibleError: an operation is not affine in one operand.
+    """
+    parts = [_part(graph, node) for node in nodes]
     return parts[0] if len(parts) == 1 else AffineComposition(parts)
+
+
+def _part(graph: Graph, node: Node) -> Affine:
+    """The map of one node; what moves numbers about is a map too, where it stands between others."""
+    role = affine_role(graph, node)
+    if role is not None:
+        return role.build(graph, node)
+    if node.operation in SAME_ORDER:
+        return maps.Reshape(source_shape(graph, node), node.shape)
+    if node.operation in MOVES:
+        return Linearised(graph, node)
+    raise NotInvertibleError(f"{node.name} ({node.operation}) is not affine in one operand")
 
 
 def argument(graph: Graph, node: Node, position: int, name: str, default: Any = None) -> Any:

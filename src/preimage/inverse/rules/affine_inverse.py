@@ -128,6 +128,9 @@ def _log_det(site: Site, solver: PseudoInverse, x: Tensor) -> Tensor | None:
     """Minus the log abs det of every node in turn, with gradients for their parameters."""
     if solver.facts.guarantee != "exact":
         return None
+    if any(math.prod(node.shape) != x.shape[1:].numel() for node in site.nodes):  # square as a whole only
+        whole = log_abs_det(affine_of(site.graph, site.nodes).linear)
+        return None if whole is None else -whole.to(x).expand(x.shape[0])
     total = x.new_zeros(x.shape[0])
     values: dict[str, Any] = {**site.values, site.source: x.detach()}
     for node in site.nodes:

@@ -10,7 +10,7 @@ from torch import Tensor
 from preimage.capture.graph import Reference
 from preimage.inverse.linear import Affine
 from preimage.inverse.planning.guarantee import CERTAIN, Guarantee
-from preimage.inverse.planning.roles import saturation_bounds
+from preimage.inverse.planning.roles import Role, affine_role, saturation_bounds
 from preimage.inverse.prior import Prior
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.affine import affine_of
@@ -64,6 +64,9 @@ def _is_hopeless(site: Site, y: Tensor) -> bool:
 def _is_pointwise(site: Site) -> bool:
     """Whether the region is one 1x1 convolution with what belongs to it."""
     weights = [site.graph.tensor(a.name) for a in site.nodes[0].args[1:2] if isinstance(a, Reference)]
+    roles = [affine_role(site.graph, node) for node in site.nodes[1:-1]]
+    if any(role is None or role.role is not Role.DIAGONAL for role in roles):
+        return False
     return site.nodes[0].operation.startswith("conv") and all(
         weight is not None and math.prod(weight.shape[2:]) == 1 and weight.shape[1] == site.shape[0]
         for weight in weights

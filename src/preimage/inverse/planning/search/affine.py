@@ -10,6 +10,7 @@ from preimage.inverse.planning.guarantee import Guarantee
 from preimage.inverse.planning.region import Region
 from preimage.inverse.planning.roles import Role, affine_role, is_alike, saturation_bounds
 from preimage.inverse.planning.search.operands import Known, region
+from preimage.inverse.planning.search.widened import before, is_cheap
 from preimage.inverse.registry import operation_rule
 
 
@@ -21,6 +22,8 @@ def affine_regions(graph: Graph, value: str, known: Known) -> Iterator[Region]:
     chain = affine_chain(graph, last, known, joined=saturated) if last else ()
     if not chain or chain[0].inputs[0] in known:
         return
+    if saturated or chain[-1].size < graph.size(chain[0].inputs[0]):
+        chain = widened(graph, chain, known)
     kind = "saturation" if saturated else "affine"
     nodes = (*chain, node) if saturated else chain
     rule = operation_rule(f"preimage::{kind}")
@@ -50,6 +53,36 @@ def affine_chain(graph: Graph, last: Node | None, known: Known, *, joined: bool)
         chain.append(last)
         last = graph.by_name.get(last.inputs[0])
     return tuple(reversed(chain))
+
+
+def widened(graph: Graph, chain: tuple[Node, ...], known: Known) -> tuple[Node, ...]:
+    """A chain that may lose numbers with the affine maps before it, from the narrowest value among them on.
+
+    What a lossy step alone would guess need not be in the range of a map before it that makes more numbers
+    than it reads. Together they have fewer unknowns, and the same equations.
+
+    Args:
+        graph: the captured network.
+        chain: affine operations.
+        known: values that need not be looked for.
+    """
+    best = longer = chain
+    while earlier := _earlier(graph, longer[0], known):
+        longer = (*earlier, *longer)
+        source = longer[0].inputs[0]
+        if graph.size(source) < graph.size(best[0].inputs[0]) and is_cheap(graph, source, longer[-1].name):
+            best = longer
+    return best
+
+
+def _earlier(graph: Graph, node: Node, known: Known) -> tuple[Node, ...]:
+    """The affine chain in front of an operation, with what merely passes its numbers on."""
+    last = before(graph, node, known)
+    chain = affine_chain(graph, last, known, joined=True) if last is not None else ()
+    if not chain or last is None:
+        return ()
+    between = graph.between(last.name, node.inputs[0]) if last.name != node.inputs[0] else ()
+    return (*chain, *between)
 
 
 def affine_guarantee(graph: Graph, chain: tuple[Node, ...]) -> Guarantee:
