@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 import preimage as pi
+from preimage.errors import NotInvertibleError
 from preimage.inverse.calibrate import DecoderFit
 from preimage.inverse.posterior.calibrated import CalibratedPosterior
 from preimage.inverse.posterior.error_fit import ErrorFit
@@ -144,3 +145,11 @@ def test_a_posterior_survives_saving(made, tmp_path):
     assert torch.equal(
         one.draw(1, torch.Generator().manual_seed(0)), other.draw(1, torch.Generator().manual_seed(0))
     )
+
+
+def test_a_decoder_whose_errors_were_not_measured_says_so(made):
+    network, _, x = made
+    inverse = pi.invert(network, x[:1], pi.Calibration(x[:8]), taps=["5"])
+    inverse.decoders["5"].errors = None  # as in files of earlier versions
+    with pytest.raises(NotInvertibleError, match="calibrate again"):
+        inverse.posterior(network(x[:1]).detach(), "5")

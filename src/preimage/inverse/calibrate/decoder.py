@@ -96,8 +96,8 @@ class Decoder(nn.Module):
         decoder = Decoder(
             input_shape, tap_shape, Windows(tap_map, size, boxes, bool(whole)), (kept[0], kept[1])
         )
-        errors = {n.removeprefix(ERRORS): t for n, t in state.items() if n.startswith(ERRORS)}
-        decoder.errors = ErrorModel.from_state(errors) if errors else None
+        if any(name.startswith(ERRORS) for name in state):
+            decoder.errors = ErrorModel(input_shape, tap_shape)
         decoder.to(state["weight"].dtype).load_state_dict(dict(state))
         return decoder
 

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from preimage.capture.taps import TapLike
 from preimage.errors import NotInvertibleError
+from preimage.inverse.calibrate import Decoder
 from preimage.inverse.packing import Packing
 from preimage.inverse.posterior.calibrated import CalibratedPosterior
 from preimage.inverse.posterior.ensemble import EnsemblePosterior
+from preimage.inverse.posterior.error_model import ErrorModel
 from preimage.inverse.posterior.gaussian.gates import LARGEST
 from preimage.inverse.posterior.gaussian.posterior import GaussianPosterior
 from preimage.inverse.posterior.posterior import Posterior
@@ -44,7 +46,7 @@ def posterior(
 
     Raises:
         NotInvertibleError: a prior was given for a network whose covariances are too large to be written
-            down.
+            down; or the tap was calibrated by a version that did not measure errors.
 
     Cost: of the calibrated one, an estimate; of others see their classes.
 
@@ -59,9 +61,9 @@ def posterior(
         (tensor([[1.5000, 1.5000]], dtype=torch.float64), tensor([[0.7071, 0.7071]], dtype=torch.float64))
     """
     decoder = inverse.decoders.get(inverse.label_of(tap))
-    if prior is None and decoder is not None and decoder.errors is not None and isinstance(y, Tensor):
+    if prior is None and decoder is not None and isinstance(y, Tensor):
         mean, certificate = inverse.calibrated(y, tap)
-        return CalibratedPosterior(inverse, y, tap, mean, decoder.errors, decoder.metric, certificate)
+        return CalibratedPosterior(inverse, y, tap, mean, _errors(decoder, tap), decoder.metric, certificate)
     size = _largest(inverse, y, tap)
     if size <= LARGEST:
         return GaussianPosterior(inverse, y, tap, prior)
@@ -71,6 +73,15 @@ def posterior(
             " known or wanted. Calibrate, pi.invert(..., calibration=data), or leave the prior away"
         )
     return EnsemblePosterior(inverse, y, tap)
+
+
+def _errors(decoder: Decoder, tap: str | TapLike | None) -> ErrorModel:
+    if decoder.errors is None:
+        raise NotInvertibleError(
+            f"how the decoder of tap {tap!r} errs was not measured when it was made; calibrate again, with"
+            " pictures of two sources at least, or give a prior="
+        )
+    return decoder.errors
 
 
 def _largest(inverse: OnDemand, y: Values, tap: str | TapLike | None) -> int:
