@@ -44,9 +44,9 @@ class Recipe:
         shift, zoom: how far random looks move and magnify, as a part of the width.
     """
 
-    steps: int = 160
-    rate: float = 0.1
-    statistics: float = 2.0
+    steps: int = 150
+    rate: float = 0.2
+    statistics: float = 6.0
     prior: float = 0.02
     shift: float = 0.08
     zoom: float = 0.25
