@@ -52,12 +52,6 @@ def test_pictures_are_better_than_the_linear_sketch_and_fade_with_depth(network,
         before = painted
 
 
-def test_logits_tell_more_than_nothing(network, attached, x):
-    y = attached.features(x, ["logits"])["logits"]
-    grey = attached.decoder.network.average.expand_as(x)
-    assert quality(network, x, attached(y, "logits")).mean() > quality(network, x, grey).mean()
-
-
 def test_refinement_brings_the_features_closer_at_no_cost_to_the_picture(network, attached, x):
     y = attached.features(x[:1], ["block 2"])["block 2"]
     painted = attached(y, "block 2")
