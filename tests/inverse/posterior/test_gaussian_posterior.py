@@ -132,10 +132,10 @@ def test_intervals_of_a_nonlinear_network_hold_what_they_promise(activation):
     x = normal(60, 5, seed=4)
     posterior = pi.invert(network, x[:1]).posterior(network(x).detach(), prior=Gaussian.standard((5,)))
     low, high = posterior.interval(0.9)
-    assert 0.84 < ((low <= x) & (x <= high)).double().mean() < 0.96
+    assert 0.8 < ((low <= x) & (x <= high)).double().mean() < 0.97
     assert not posterior.is_exact
     error = (posterior.mean - x).square().mean().sqrt()
-    assert 0.8 < posterior.standard_deviation.square().mean().sqrt() / error < 1.25
+    assert 0.75 < posterior.standard_deviation.square().mean().sqrt() / error < 1.3
     assert error < 0.9  # the prior alone has 1
 
 
@@ -168,6 +168,18 @@ def test_batch_norm_is_the_prior_where_there_is_no_data():
     low, high = plain.interval(0.9)
     assert ((low <= x) & (x <= high)).double().mean() < 0.7  # without what batch norm remembers
     assert "batch norms" in posterior.mode
+
+
+def test_a_batch_norm_of_the_input_itself_tells_every_column():
+    network = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 1)).double().eval()
+    network[0].running_mean.copy_(torch.tensor([1.0, 10.0, -5.0]))
+    network[0].running_var.copy_(torch.tensor([1.0, 4.0, 9.0]))
+    nn.init.zeros_(network[1].weight)
+    network[1].weight.data[0, 0] = 1.0  # y tells the first column and nothing else
+    x = torch.tensor([[2.0, 0.0, 0.0]]).double()
+    posterior = pi.invert(network, x).posterior(network(x).detach())
+    torch.testing.assert_close(posterior.mean, torch.tensor([[2.0, 10.0, -5.0]]).double())
+    torch.testing.assert_close(posterior.standard_deviation, torch.tensor([[0.0, 2.0, 3.0]]).double())
 
 
 def test_single_precision_and_several_inputs():

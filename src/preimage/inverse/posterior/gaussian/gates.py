@@ -54,9 +54,10 @@ class Gates:
     def is_pointwise(self, gate: str) -> bool:
         """Whether each number of a gate is a function of one number of the gate before it."""
         start = self.parents[gate]
-        if start == ROOT and len(self.graph.inputs) > 1:
+        first, *others = self.graph.inputs
+        if start == ROOT and others:
             return False
-        nodes = self.graph.between(self.graph.inputs[0] if start == ROOT else start, gate)
+        nodes = self.graph.between(first if start == ROOT else start, gate)
         return [is_elementwise(self.graph, node) for node in nodes] == [True]
 
     def step(self, gate: str, like: Tensor) -> Callable[[Tensor], Tensor]:

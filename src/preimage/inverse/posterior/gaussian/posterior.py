@@ -13,7 +13,7 @@ from preimage.errors import DomainError
 from preimage.inverse.packing import sample_rows
 from preimage.inverse.posterior.gaussian.gates import Gates
 from preimage.inverse.posterior.gaussian.smoother import Smoother
-from preimage.inverse.posterior.gaussian.start import recorded, shape_of, start, written_down
+from preimage.inverse.posterior.gaussian.start import described, recorded, shape_of, start, written_down
 from preimage.inverse.posterior.posterior import Posterior, normal_numbers
 from preimage.inverse.preimages.gaussian import Gaussian
 from preimage.inverse.values import Values
@@ -47,7 +47,7 @@ class GaussianPosterior(Posterior):
         rows = {name: sample_rows(graph, name, value).detach() for name, value in known.items()}
         found = smoother.run({name: value.flatten(1).double() for name, value in rows.items()})
         self.is_exact = all(smoothed.exact for smoothed in found)
-        self._given = given is not None
+        self._prior = "a given prior" if given is not None else described(graph)
         self._middle = torch.cat([smoothed.root.mean for smoothed in found])  # (N, n)
         self.covariance = torch.stack([smoothed.root.covariance for smoothed in found])  # (N or 1, n, n)
         self._certificate = inverse.evidence(self.mean, y, tap, None)
@@ -55,8 +55,7 @@ class GaussianPosterior(Posterior):
     @property
     def mode(self) -> str:
         """What the distribution was learnt from."""
-        prior = "a given prior" if self._given else "what the batch norms remember and nothing else"
-        return f"data-free, from {prior}; {'exact' if self.is_exact else 'a normal approximation'}"
+        return f"data-free, from {self._prior}; {'exact' if self.is_exact else 'a normal approximation'}"
 
     @property
     def certificate(self) -> Certificate:

@@ -61,18 +61,33 @@ def start(graph: Graph, like: Tensor) -> Normal:
     plain = Gaussian.smooth(shape) if is_spatial(shape) else Gaussian.standard(shape)
     normal = written_down(plain, shape, like)
     normal = Normal(normal.mean, normal.covariance / normal.variance.mean())
-    first = next((n for n in norms_of(graph) if graph.by_name.get(n) and graph.size(n) <= NEAR), None)
+    first = _first_norm(graph)
     return normal if first is None else _sized(graph, first, normal, like)
+
+
+def described(graph: Graph) -> str:
+    """What the data-free prior was made from, in a few words."""
+    if _first_norm(graph) is not None:
+        return "what the batch norms remember"
+    return "inputs of size one that are smooth" if is_spatial(shape_of(graph)) else "standard normal inputs"
+
+
+def _first_norm(graph: Graph) -> str | None:
+    """The first value before a batch norm from which the input's size can be read."""
+    near = (name for name in norms_of(graph) if name in graph.order and graph.size(name) <= NEAR)
+    return next(near, None)
 
 
 def _sized(graph: Graph, name: str, normal: Normal, like: Tensor) -> Normal:
     """The mean and size of the input with which the value before a batch norm has its statistics."""
+    mean, variance, _ = norms_of(graph)[name]
+    target, spread = (_full(graph, name, part.to(normal.mean)) for part in (mean, variance))
+    if graph.inputs == (name,):
+        return normal.scaled(target[None], spread.sqrt())
     f = Gates(graph, {name: ROOT}).step(name, like)
     matrix = mean_jacobian(f, normal.mean, graph.size(name))
     with torch.no_grad():
         offset = f(normal.mean) - normal.mean @ matrix.T
-    mean, variance, _ = norms_of(graph)[name]
-    target, spread = (_full(graph, name, part.to(normal.mean)) for part in (mean, variance))
     made = (matrix @ normal.covariance * matrix).sum(1).mean()
     scale = spread.mean() / made.clamp_min(torch.finfo(made.dtype).tiny)
     scaled = Normal(normal.mean, normal.covariance * scale)
