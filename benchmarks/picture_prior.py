@@ -1,7 +1,7 @@
 """The shipped picture decoder of EfficientNet-Lite0 at every depth, on photographs that nothing was chosen on.
 
-    python benchmarks/picture_prior.py --debian DEBIAN              # a quarter of an hour of one core
-    python benchmarks/picture_prior.py --debian DEBIAN --products 0 # one shot alone: two minutes
+    python benchmarks/picture_prior.py --debian DEBIAN              # some minutes of one core
+    python benchmarks/picture_prior.py --debian DEBIAN --products 0 # one shot alone: a minute
 
 DEBIAN holds the unpacked packages with photographs, see decoder_pictures.py. *Sketch* is the linear part of the
 decoder alone, fitted in closed form to the same photographs. Goals are differences of mean PSNR to a yardstick that
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from decoder_pictures import inputs
-from frozen_lite import taps
+from frozen_lite import Frozen, taps
 from preimage import decoders, invert, zoo
 from preimage.gallery.metrics import feature_error, psnr
 from preimage.gallery.yardsticks import mean_colour, shrink_and_enlarge, spatial_size
@@ -47,6 +47,7 @@ class Bench:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.network = zoo.load("efficientnet-lite0")
         inverse = invert(self.network.module, self.network.example, taps=taps(self.network))
+        self.frozen = Frozen(self.network)
         self.attached = decoders.load(arguments.decoder).attach(inverse)
         photographs = inputs(arguments.split, arguments.debian, self.network.preprocessing)
         self.names = list(photographs)[: arguments.pictures]
@@ -54,13 +55,17 @@ class Bench:
         self.unit = self.network.preprocessing.to_unit(self.x)
 
     def features(self, x: Tensor, tap: str) -> Tensor:
-        return torch.cat([self.attached.features(part, [tap])[tap] for part in x.split(BATCH)])
+        return torch.cat([self.frozen(part, [tap])[tap] for part in x.split(BATCH)])
 
     def scores(self, found: Tensor, y: Tensor, tap: str) -> dict:
         """Both fidelities of pictures ``(N, 3, H, W)`` in 0..1, the first few of all."""
         seen = self.features(self.network.preprocessing.from_unit(found), tap)
         rows = {"psnr": psnr(self.unit[: len(y)], found), "feature_error": feature_error(seen, y)}
         return {name: [round(float(v), 4) for v in row] for name, row in rows.items()}
+
+    def picture_scores(self, found: Tensor) -> dict:
+        """Fidelity of pictures alone, for yardsticks."""
+        return {"psnr": [round(float(v), 4) for v in psnr(self.unit[: len(found)], found)]}
 
     def one_shot(self, y: Tensor, tap: str) -> dict[str, dict]:
         """Yardsticks, sketch and painted answer."""
@@ -75,7 +80,9 @@ class Bench:
             "sketch": to_unit(sketch),
             "painted": to_unit(painted),
         }
-        scores = {name: self.scores(unit, y, tap) for name, unit in found.items()}
+        scores = {name: self.picture_scores(unit) for name, unit in found.items()}
+        for name in ("sketch", "painted"):
+            scores[name] = self.scores(found[name], y, tap)
         scores["painted"]["seconds_per_picture"] = round(seconds / len(y), 4)
         return scores
 
@@ -107,7 +114,7 @@ def row(bench: Bench, tap: str) -> dict:
 
 def line(entry: dict) -> str:
     cells = [
-        f"{name} {fmean(found['psnr']):.2f}/{100 * fmean(found['feature_error']):.0f}%"
+        f"{name} {fmean(found['psnr']):.2f}/{100 * fmean(found.get('feature_error', [0])):.0f}%"
         for name, found in entry["methods"].items()
     ]
     return f"{entry['tap']:>9}  " + "  ".join(cells)
@@ -123,17 +130,19 @@ def main() -> None:
     parser.add_argument("--debian", type=Path, default=Path("/"), help="where the packages are unpacked")
     parser.add_argument("--decoder", default="efficientnet-lite0", help="name or folder")
     parser.add_argument("--split", default="test", help="test, or validation while choosing")
-    parser.add_argument("--pictures", type=int, help="only the first few")
+    parser.add_argument("--pictures", type=int, default=16, help="only the first few")
     parser.add_argument("--products", type=int, default=24, help="of a refinement; 0 leaves it out")
-    parser.add_argument("--refined", type=int, default=16, help="photographs that are refined as well")
+    parser.add_argument("--refined", type=int, default=4, help="photographs that are refined as well")
     parser.add_argument("--result", type=Path, default=RESULT, help="JSON file to write")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     bench = Bench(arguments)
     report = {"pictures": bench.names, "products": arguments.products, "card": bench.attached.decoder.card}
-    report["rows"] = [row(bench, tap) for tap in bench.attached.taps]
-    write(report, arguments.result)
-    print("\n".join(map(line, report["rows"])), flush=True)
+    report["rows"] = []
+    for tap in bench.attached.taps:
+        report["rows"].append(row(bench, tap))
+        write(report, arguments.result)
+        print(line(report["rows"][-1]), flush=True)
     by_tap = {entry["tap"]: entry for entry in report["rows"]}
     for tap in dict.fromkeys((*FIRST, *by_tap)) if arguments.products else ():
         by_tap[tap]["methods"]["refined"] = bench.refined(tap, arguments.products, arguments.refined)
