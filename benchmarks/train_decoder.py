@@ -4,7 +4,8 @@
 
 FOLDER receives the decoder; DEBIAN holds the unpacked packages with photographs, see decoder_pictures.py. Everything
 is chosen on the validation photographs; those of the test split are not read. A run goes on for a given time, the
-learning rate falling to zero; every few minutes the averaged weights are written to FOLDER/state.pt.
+learning rate falling to zero (the shipped weights come from two runs, the second going on from the first after 1041
+steps with a fresh schedule); every few minutes the averaged weights are written to FOLDER/state.pt.
 """
 
 import argparse
@@ -28,10 +29,10 @@ from preimage.decoders.blueprint import Blueprint
 from preimage.decoders.network import DecoderNetwork
 from preimage.decoders.owner import Owner
 from preimage.decoders.sketching import sketch, standardise
-from preimage.decoders.train import finished, log_error
+from preimage.decoders.train import finished, log_error, slowed
 
 WIDTHS = (32, 64, 96, 160, 192)
-RATE, WARM_UP, AVERAGE, CLIP = 1.5e-3, 40, 0.99, 1.0
+RATE, WARM_UP, AVERAGE, CLIP = 1.0e-3, 40, 0.99, 1.0
 SKETCHES = 40  # batches of 16 crops that the linear sketches are fitted to
 SHALLOW = {"stem": 0.1, "block 0": 0.3, "block 1": 1, "block 2": 1, "block 3": 1, "block 4": 1}
 MIDDLE = {f"block {i}": 1 for i in range(5, 11)}
@@ -71,9 +72,13 @@ class Training:
         drawn = (self.inputs(16, 224) for _ in range(SKETCHES))
         sketch(self.network, self.frozen, drawn, self.mirrored())
         self.average = copy.deepcopy(self.network)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=1e-3
-        )
+        self.network.sketches.requires_grad_(False)
+        groups = [
+            {"params": [p], "share": slowed(p) if p.dim() == 4 else 1.0}
+            for p in self.network.parameters()
+            if p.requires_grad
+        ]
+        self.optimiser = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), weight_decay=1e-3)
 
     def mirrored(self) -> Iterator[Tensor]:
         """The validation photographs as they are, and mirrored."""
@@ -84,7 +89,7 @@ class Training:
         """One step, at a share of the time that is done."""
         rate = RATE * min(1, (number + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * done)) + 1e-6
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         self.optimiser.zero_grad(set_to_none=True)
         for weights, several, count, side in GROUPS:
             whole = done > WHOLE_AFTER

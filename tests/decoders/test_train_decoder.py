@@ -92,7 +92,7 @@ def test_wide_layers_learn_slowly_and_sketches_not_at_all(inverse):
     network = DecoderNetwork(plan)
     settings = with_rates(network, quick(learning_rate=1e-3))
     rates = {group.names: group.learning_rate for group in settings.groups}
-    assert rates["levels.0.0.inner.weight"] == pytest.approx(1e-3 * 288 / 576)
+    assert rates["levels.0.0.inner.weight"] == pytest.approx(1e-3 * (288 / 576) ** 0.5)
     assert not [name for name in rates if "adapters" in name or "bias" in name]
     assert not any(parameter.requires_grad for parameter in network.sketches.parameters())
     own = quick(groups=(pi.training.ParameterGroup("*", 1e-4),))

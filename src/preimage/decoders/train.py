@@ -189,11 +189,16 @@ def with_rates(network: DecoderNetwork, settings: FitSettings) -> FitSettings:
     if settings.groups:
         return settings
     groups = [
-        ParameterGroup(name, settings.learning_rate * INPUTS / weight[0].numel())
+        ParameterGroup(name, settings.learning_rate * slowed(weight))
         for name, weight in network.named_parameters()
         if weight.requires_grad and weight.dim() == 4 and weight[0].numel() > INPUTS
     ]
     return replace(settings, groups=tuple(groups))
+
+
+def slowed(weight: Tensor) -> float:
+    """The share of the learning rate that a weight ``(out, in, ...)`` gets: less than all where in is large."""
+    return min(1.0, INPUTS / weight[0].numel()) ** 0.5
 
 
 def batches(pictures: Tensor) -> Iterator[Tensor]:
