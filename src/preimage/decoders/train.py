@@ -197,7 +197,7 @@ def with_rates(network: DecoderNetwork, settings: FitSettings) -> FitSettings:
 
 
 def slowed(weight: Tensor) -> float:
-    """The share of the learning rate that a weight ``(out, in, ...)`` gets: less than all where in is large."""
+    """The share of the learning rate for a weight ``(out, in, ...)``: less than all where in is large."""
     return min(1.0, INPUTS / weight[0].numel()) ** 0.5
 
 
