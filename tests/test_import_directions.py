@@ -26,6 +26,7 @@ ALLOWED = {
     "palindromes": CONTRACT | {"layers", "nets", "training", "inverse"},
     "replace": CONTRACT | {"layers", "nets", "training", "capture", "inverse"},
     "inverse": CONTRACT | {"capture", "layers", "storage", "training"},
+    "decoders": CONTRACT | {"nets", "storage", "training", "capture", "inverse"},
     "zoo": BASE,
     "gallery": BASE | {"capture", "inverse", "zoo"},
     "testing": CONTRACT | {"layers", "nets", "testing"},
