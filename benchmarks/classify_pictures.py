@@ -193,7 +193,7 @@ def main() -> None:
             other = next(p for n, p in paths.items() if n != name)
             result[name] = measured(name, path, other, arguments.keep)
             print(json.dumps(result[name], indent=1), flush=True)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+            RESULT.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":
