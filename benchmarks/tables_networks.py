@@ -1,6 +1,5 @@
 """Tables about whole networks run backwards."""
 
-
 from results_text import measured, read, section, table
 
 

@@ -9,6 +9,7 @@ photograph shrunk to the tap's own size and enlarged: what an inverse has to bea
 import argparse
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -71,8 +72,8 @@ def draw(original: Tensor, columns: dict[str, dict[str, Tensor]], out: Path) -> 
     print(f"wrote {out}")
 
 
-def shown(picture: Tensor) -> Tensor:
-    return picture.permute(1, 2, 0)  # (H, W, 3)
+def shown(picture: Tensor) -> np.ndarray:
+    return picture.permute(1, 2, 0).numpy()  # (H, W, 3)
 
 
 if __name__ == "__main__":

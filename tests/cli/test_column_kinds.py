@@ -101,7 +101,8 @@ def test_arrays_have_no_kinds(refused, place, said):
 
 
 def test_too_many_categories_are_refused(refused, place):
-    frame = pd.DataFrame({"word": [f"w{number}" for number in range(1001)], "x": RANDOM.normal(size=1001)})
+    words = [f"w{number}" for number in range(1001)] * 2
+    frame = pd.DataFrame({"word": words, "x": RANDOM.normal(size=len(words))})
     frame.to_csv(place / "words.csv", index=False)
     train = ("train", "words.csv", "--out", "never")
     refused(*train, says="different words, such as 'w0', wanted 100 or fewer")

@@ -53,7 +53,7 @@ def test_the_divergence_is_the_same_number_in_latents_and_in_data():
     flow = flows.nsf_coupling(2, transforms=2, hidden_features=(8,)).double().eval()
     with torch.no_grad():
         for parameter in flow.parameters():
-            parameter.add_(0.2 * torch.randn_like(parameter))
+            parameter.add_(0.05 * torch.randn_like(parameter))
     x = normal_sample(4000, [0.0, 0.0], [[1.0, 0], [0.8, 0.4]], 0)
     truth = stats.multivariate_normal([0, 0], [[1, 0.8], [0.8, 0.8]]).logpdf(x.numpy())
     with torch.no_grad():

@@ -26,7 +26,7 @@ def positive(name: str, values: np.ndarray) -> Column:
 
     Example:
         >>> round(positive("income", np.array([1.0, 100.0])).scale)
-    10
+        10
     """
     Positive(name).encode(values)  # refuses what is not positive
     return Positive(name, float(np.exp(np.log(values.astype(np.float64)).mean())))
