@@ -48,6 +48,8 @@ PRESETS: dict[str, Callable[[], Flow]] = {
     "sylvester": lambda: flows.sylvester(2, transforms=2),
     "ffjord": lambda: flows.ffjord(2, **SMALL),
 }
+FINE = {"nsf": 1201, "nsf_coupling": 1201}
+"""Points along a side where random splines of rectified networks have edges."""
 COSTLY = {"naf": 401, "umnn": 141, "residual_flow": 141, "ffjord": 141}
 """Points along a side of the grid, where each takes a root search or an equation."""
 ROWS, PERMUTATIONS = 500, 200
@@ -143,7 +145,7 @@ def _whitening(matrix: Tensor) -> WhiteningNorm:
 def densities(quick: bool) -> None:
     found: dict[str, Any] = {}
     for name, make in PRESETS.items():
-        points, epochs = (COSTLY.get(name, 601), 2 if name in COSTLY else 20)
+        points, epochs = ((COSTLY | FINE).get(name, 601), 2 if name in COSTLY else 20)
         points, epochs = (141, 1) if quick else (points, epochs)
         torch.manual_seed(0)
         row = {"untrained": check(random_weights(make()), points)}
