@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from preimage import Bijection, Chain, Inverted
-from preimage.domains import Interval, Reals
+from preimage import Chain, Inverted
 from preimage.errors import (
     ContextError,
     DomainError,
@@ -22,40 +21,12 @@ from preimage.layers import (
     SlicePartition,
 )
 from preimage.nets import MLP
-
-
-class Swap(Bijection):
-    """Two inputs, exchanged and the first one doubled."""
-
-    domain = codomain = (Reals(2), Reals(3))
-
-    def forward_and_log_det(self, x, context=None):
-        a, b = x
-        return (2 * a, b + 1), a.new_full(a.shape[:1], 2 * np.log(2))
-
-    def inverse_and_log_det(self, y, context=None):
-        a, b = y
-        return (a / 2, b - 1), a.new_full(a.shape[:1], -2 * np.log(2))
-
-
-class Logit(Bijection):
-    """A map with a restricted domain."""
-
-    domain = Interval(0, 1)
-
-    def forward_and_log_det(self, x, context=None):
-        return x.log() - (-x).log1p(), -(x.log() + (-x).log1p()).sum(1)
-
-    def inverse_and_log_det(self, y, context=None):
-        return y.sigmoid(), (-torch.nn.functional.softplus(y) - torch.nn.functional.softplus(-y)).sum(1)
+from small_bijections import CONDITIONAL, Logit, Swap
 
 
 class WrongLogDet(LeakyReLU):
     def forward_and_log_det(self, x, context=None):
         return x, x
-
-
-CONDITIONAL = Coupling(torch.tensor([True, False]), MLP(1, 2, (4,), context=3), context=3)
 
 
 REFUSED = {
