@@ -117,8 +117,8 @@ def stationary() -> str:
         "StationaryClassifier on the same synthetic EEG (4-10, 4-11)",
         f"{CLOSED} stationary",
         "The generative classifier by mean and spectrum, fitted in closed form. Its defaults were chosen on other"
-        " draws of this generator. The windows are those of the table above. Its family of densities is nearly the one that the windows are drawn from, so this"
-        " says what the estimates cost, and nothing about recordings that are not stationary. Correlations of the"
+        " draws of this generator. The windows are those of the table above. Its family of densities is nearly the"
+        " one that the windows are drawn from, so this says what the estimates cost, and nothing about recordings that are not stationary. Correlations of the"
         " prototypes: slowing, alpha, offset, synchrony (goal .9 each).",
         table(head, rows),
     )

@@ -63,11 +63,6 @@ class CalibratedPosterior(Posterior):
         return f"calibrated on {self._errors.inputs} inputs of {self._errors.sources} sources"
 
     @property
-    def certificate(self) -> Certificate:
-        """How far f(mean) is from y."""
-        return self._certificate
-
-    @property
     def _mean(self) -> Tensor:
         return self._estimate
 

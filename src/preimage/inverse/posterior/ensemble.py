@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from preimage.capture.taps import TapLike
-from preimage.certificate import Certificate
 from preimage.errors import DomainError
 from preimage.inverse.posterior.activity import box_mean
 from preimage.inverse.posterior.posterior import Posterior, normal_numbers
@@ -60,11 +59,6 @@ class EnsemblePosterior(Posterior):
     def mode(self) -> str:
         """What the distribution was learnt from."""
         return f"data-free, from {len(self.members) // len(self._middle)} members of the preimage"
-
-    @property
-    def certificate(self) -> Certificate:
-        """How far f(mean) is from y; see ``members`` for that of the draws."""
-        return self._certificate
 
     @property
     def _mean(self) -> Tensor:

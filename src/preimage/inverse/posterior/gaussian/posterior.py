@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from preimage.capture.taps import TapLike
-from preimage.certificate import Certificate
 from preimage.errors import DomainError
 from preimage.inverse.packing import sample_rows
 from preimage.inverse.posterior.gaussian.gates import Gates
@@ -56,11 +55,6 @@ class GaussianPosterior(Posterior):
     def mode(self) -> str:
         """What the distribution was learnt from."""
         return f"data-free, from {self._prior}; {'exact' if self.is_exact else 'a normal approximation'}"
-
-    @property
-    def certificate(self) -> Certificate:
-        """How far f(mean) is from y."""
-        return self._certificate
 
     @property
     def _mean(self) -> Tensor:
