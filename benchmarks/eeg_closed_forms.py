@@ -14,7 +14,7 @@ from torch import Tensor
 from eeg_networks import SCALE, WINDOWS, plain, recordings, share, written
 from preimage import eeg
 from preimage.classify import reliability
-from preimage.eeg.synthetic_gaussian import StationaryGaussian
+from preimage.eeg.planted.gaussian import StationaryGaussian
 from preimage.functional.proportion import clopper_pearson
 
 

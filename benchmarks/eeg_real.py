@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy
 from eeg_peers import networks
 from preimage import eeg
 from preimage.classify import ClassAndBitsLoss
-from preimage.eeg.spectral_choice import stratified_folds
+from preimage.eeg.spectral.choice import stratified_folds
 from preimage.functional.proportion import clopper_pearson
 from preimage.training import FitSettings, fit
 from preimage.training.batches import Batch

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from preimage import eeg
-from preimage.eeg.spectral_base import frequency_edges
-from preimage.eeg.spectral_choice import stratified_folds
-from preimage.eeg.spectral_covariance import grouped_covariance, ledoit_wolf
+from preimage.eeg.spectral.base import frequency_edges
+from preimage.eeg.spectral.choice import stratified_folds
+from preimage.eeg.spectral.covariance import grouped_covariance, ledoit_wolf
 from preimage.errors import ShapeError
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from preimage import eeg
-from preimage.eeg.synthetic_gaussian import StationaryGaussian
+from preimage.eeg.planted.gaussian import StationaryGaussian
 from preimage.errors import ShapeError
 
 stats = pytest.importorskip("scipy.stats")

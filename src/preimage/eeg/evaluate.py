@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from preimage.checks import reference_tensor
 from preimage.classify import GenerativeClassifier
-from preimage.eeg.recipe_crops import checked_recordings, evenly_spaced_crops
-from preimage.eeg.recipe_noise import check_deviation, noise_log_prob
+from preimage.eeg.recipe.crops import checked_recordings, evenly_spaced_crops
+from preimage.eeg.recipe.noise import check_deviation, noise_log_prob
 from preimage.errors import ShapeError
 from preimage.functional.proportion import Proportion, clopper_pearson
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from preimage.eeg.cosnet import CosNet
+from preimage.eeg.cosnet.network import CosNet
 from preimage.errors import ShapeError
 
 

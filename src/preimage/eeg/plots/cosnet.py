@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from preimage.eeg.cosnet import CosNet
+from preimage.eeg.cosnet.network import CosNet
 from preimage.eeg.patterns import CosNetPatterns
 from preimage.eeg.plots.scalp import draw_scalp_map
 from preimage.eeg.plots.style import bare, class_colour, figure

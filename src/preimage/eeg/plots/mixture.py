@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from preimage.eeg.low_frequency_mixture import FourierMixture
+from preimage.eeg.low_frequency.mixture import FourierMixture
 from preimage.eeg.plots.scalp import scalp_maps
 
 if TYPE_CHECKING:

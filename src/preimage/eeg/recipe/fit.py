@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from preimage.eeg.invnet import InvNet
-from preimage.eeg.recipe_crops import RandomCrops, checked_recordings, evenly_spaced_crops
+from preimage.eeg.invnet.network import InvNet
+from preimage.eeg.recipe.crops import RandomCrops, checked_recordings, evenly_spaced_crops
 from preimage.training import CosineCycles, ParameterGroup
 
 Model = TypeVar("Model", bound=InvNet)

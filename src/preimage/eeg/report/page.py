@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from preimage.classify.report import Section, html_page, html_table
 
 if TYPE_CHECKING:
-    from preimage.eeg.report import PrototypeReport
+    from preimage.eeg.report.prototypes import PrototypeReport
 
 
 def page(report: PrototypeReport, figures: Sequence[tuple[str, str, Path]]) -> str:

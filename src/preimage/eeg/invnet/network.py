@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from preimage.classify import ClassAndBitsLoss, ClassifierLoss, GenerativeClassifier
-from preimage.eeg.invnet_flows import affine_invnet_flow, glow_invnet_flow, invnet_flow
-from preimage.eeg.recipe_noise import NoisyLoss
+from preimage.eeg.invnet.flows import affine_invnet_flow, glow_invnet_flow, invnet_flow
+from preimage.eeg.recipe.noise import NoisyLoss
 from preimage.flows import Flow
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from preimage.eeg.synthetic_features import Grid, PlantedFeature
-from preimage.eeg.synthetic_truth import SyntheticTruth
+from preimage.eeg.planted.features import Grid, PlantedFeature
+from preimage.eeg.planted.truth import SyntheticTruth
 from preimage.errors import ShapeError
 
 

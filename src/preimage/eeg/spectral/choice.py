@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from preimage.eeg.recordings import Recordings
-from preimage.eeg.spectral import SpectralClassifier, SpectralSettings
+from preimage.eeg.spectral.classifier import SpectralClassifier, SpectralSettings
 
 
 class Choice(NamedTuple):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from preimage.bijection import Chain
 from preimage.classify import ClassAndBitsLoss, ClassifierLoss, GenerativeClassifier
-from preimage.eeg.low_frequency import fourier_features, low_signals
+from preimage.eeg.low_frequency.features import fourier_features, low_signals
 from preimage.errors import ShapeError
 from preimage.flows import ClassWeightedMixture, Flow
 from preimage.functional.event import zero_log_det

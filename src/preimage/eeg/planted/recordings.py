@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from preimage.eeg.layout import STANDARD_CHANNELS
-from preimage.eeg.synthetic_features import Offset, Oscillation, PlantedFeature, SynchronousPair
-from preimage.eeg.synthetic_truth import SyntheticTruth
+from preimage.eeg.planted.features import Offset, Oscillation, PlantedFeature, SynchronousPair
+from preimage.eeg.planted.truth import SyntheticTruth
 
 
 @dataclass(frozen=True)

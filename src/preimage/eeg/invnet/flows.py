@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from preimage.bijection import Bijection
-from preimage.eeg.invnet_blocks import AdditiveBlock, AffineBlock, BlockSettings, InvNetBlock
-from preimage.eeg.invnet_stages import Block, down_and_up, downwards
+from preimage.eeg.invnet.blocks import AdditiveBlock, AffineBlock, BlockSettings, InvNetBlock
+from preimage.eeg.invnet.stages import Block, down_and_up, downwards
 from preimage.flows import Flow, UnitClassConditionalNormal, preset
 
 

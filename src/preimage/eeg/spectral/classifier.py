@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from preimage.classify import GenerativeClassifier
-from preimage.eeg.spectral_base import SpectralClassConditional, frequency_edges
-from preimage.eeg.spectral_covariance import grouped_covariance
+from preimage.eeg.spectral.base import SpectralClassConditional, frequency_edges
+from preimage.eeg.spectral.covariance import grouped_covariance
 from preimage.errors import ShapeError
 from preimage.flows import Flow, preset
 from preimage.layers import CosineTransform

@@ -15,7 +15,7 @@ from preimage.eeg.plots import (
 )
 
 if TYPE_CHECKING:
-    from preimage.eeg.report import PrototypeReport
+    from preimage.eeg.report.prototypes import PrototypeReport
 
 
 def write_figures(report: PrototypeReport, folder: Path) -> list[tuple[str, str, Path]]:

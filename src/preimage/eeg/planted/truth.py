@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from preimage.eeg.layout import electrode_positions
-from preimage.eeg.synthetic_features import Grid, PlantedFeature
-from preimage.eeg.synthetic_gaussian import StationaryGaussian
+from preimage.eeg.planted.features import Grid, PlantedFeature
+from preimage.eeg.planted.gaussian import StationaryGaussian
 from preimage.functional.proportion import Proportion, clopper_pearson
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from preimage.eeg.cosnet import CosNet, EEGCosNet
+from preimage.eeg.cosnet.network import CosNet, EEGCosNet
 from preimage.eeg.evaluate import Evaluation, evaluate
-from preimage.eeg.invnet import EEGInvNet
-from preimage.eeg.low_frequency import low_pass
-from preimage.eeg.low_frequency_mixture import FourierMixture
-from preimage.eeg.recipe_crops import checked_recordings, evenly_spaced_crops
+from preimage.eeg.invnet.network import EEGInvNet
+from preimage.eeg.low_frequency.features import low_pass
+from preimage.eeg.low_frequency.mixture import FourierMixture
+from preimage.eeg.recipe.crops import checked_recordings, evenly_spaced_crops
 
 Model = EEGInvNet | CosNet | FourierMixture
 

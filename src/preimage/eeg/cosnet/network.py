@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from preimage.eeg.cosnet_windows import magnitudes
+from preimage.eeg.cosnet.windows import magnitudes
 from preimage.errors import ShapeError
 from preimage.training import FitSettings, History, fit
 from preimage.training.batches import Batch

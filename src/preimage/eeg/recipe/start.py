@@ -9,9 +9,9 @@ from torch import Tensor
 
 from preimage.bijection import Bijection, Chain
 from preimage.checks import reference_tensor
-from preimage.eeg.invnet import InvNet
-from preimage.eeg.invnet_blocks import InvNetBlock
-from preimage.eeg.recipe_crops import checked_recordings
+from preimage.eeg.invnet.blocks import InvNetBlock
+from preimage.eeg.invnet.network import InvNet
+from preimage.eeg.recipe.crops import checked_recordings
 from preimage.errors import ShapeError
 from preimage.functional.moments import feature_moments
 from preimage.layers import MaskedLULinear, MeanDifference, Parallel

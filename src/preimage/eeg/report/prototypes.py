@@ -18,10 +18,10 @@ from preimage.classify import (
     channel_prototypes,
 )
 from preimage.eeg.recordings import Recordings
-from preimage.eeg.report_figures import write_figures
-from preimage.eeg.report_page import page
-from preimage.eeg.spectral import SpectralSettings
-from preimage.eeg.spectral_choice import choose_spectral, stratified_folds, usual_candidates
+from preimage.eeg.report.figures import write_figures
+from preimage.eeg.report.page import page
+from preimage.eeg.spectral.choice import choose_spectral, stratified_folds, usual_candidates
+from preimage.eeg.spectral.classifier import SpectralSettings
 from preimage.errors import DataFileError
 from preimage.functional.proportion import Proportion, clopper_pearson
 
