@@ -30,6 +30,8 @@ class Row:
         depth: 0 for a step of the way back, 1 for a part of the step above it.
         effective_rank: how many directions share the energy of its linear part, always an estimate; see
             :func:`preimage.inverse.reporting.effective_rank.effective_rank`.
+        bottleneck: whether everything that the known values tell of the input goes through here. What one of
+            several branches forgets, another may still know.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Row:
     certified: bool = False
     depth: int = 0
     effective_rank: float | None = None
+    bottleneck: bool = True
 
     @property
     def loses(self) -> int:
@@ -79,14 +82,19 @@ class Ledger:
         return f"with side information (places of the maxima of {kept}): {self._judgement}"
 
     @property
+    def narrowest(self) -> Row | None:
+        """The bottleneck with the fewest numbers; None where no row is one."""
+        return min((row for row in self.rows if row.bottleneck), key=lambda row: row.outputs, default=None)
+
+    @property
     def _judgement(self) -> str:
-        narrow = min(self.rows, key=lambda row: row.outputs, default=None)
+        narrow = self.narrowest
         if self.guarantee == Guarantee.EXACT.value:
             return "bijective: g(f(x)) = x and f(g(y)) = y"
         if self.guarantee == Guarantee.LEFT.value:
             spare = self.output_size - self.input_size
             return f"left inverse: nothing is lost; {spare} of the outputs are redundant"
-        if narrow is not None and narrow.outputs < self.input_size:
+        if narrow is not None and narrow.outputs < min(self.input_size, self.output_size + 1):
             lost = self.input_size - narrow.outputs
             kind = "right inverse" if self.guarantee == Guarantee.RIGHT.value else self.guarantee
             return (
@@ -104,8 +112,9 @@ class Ledger:
 
     @property
     def losses(self) -> tuple[Row, ...]:
-        """The rows that forget numbers for certain, the most forgetful one first."""
-        return tuple(sorted((row for row in self.rows if row.loses), key=lambda row: -row.loses))
+        """The bottlenecks that forget numbers for certain, the most forgetful one first."""
+        found = (row for row in self.rows if row.loses and row.bottleneck)
+        return tuple(sorted(found, key=lambda row: -row.loses))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

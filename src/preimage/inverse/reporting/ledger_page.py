@@ -54,7 +54,7 @@ def page(ledger: Ledger, extra: str = "") -> str:
 
 
 def _figures(ledger: Ledger) -> list[tuple[str, str]]:
-    narrow = min(ledger.rows, key=lambda row: row.outputs, default=None)
+    narrow = ledger.narrowest
     found = [
         ("input", f"{ledger.input_size:,} numbers"),
         ("output", f"{ledger.output_size:,} numbers"),
