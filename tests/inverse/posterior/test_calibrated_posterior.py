@@ -43,6 +43,7 @@ def test_intervals_hold_what_they_promise_on_new_pictures(made, tap, level):
     covered = ((low <= x) & (x <= high)).double().mean().item()
     assert covered == pytest.approx(level, abs=0.03)
     assert posterior.mode == "calibrated on 64 inputs of 64 sources"
+    assert "rest on 64 independent sources: 90 % means 90 % within" in posterior.certificate.message
     error = (x - posterior.mean).square().mean().sqrt().item()
     assert posterior.standard_deviation.square().mean().sqrt().item() == pytest.approx(error, rel=0.1)
 

@@ -10,7 +10,12 @@ from preimage.inverse.posterior.activity import COLUMNS, Activity, box_mean
 from preimage.inverse.posterior.error_fit import ErrorFit
 from preimage.inverse.posterior.error_model import ErrorModel
 from preimage.inverse.posterior.measure import in_turn
-from preimage.inverse.posterior.quantiles import interpolate, weighted_quantiles
+from preimage.inverse.posterior.quantiles import (
+    honest_quantiles,
+    interpolate,
+    left_out_levels,
+    weighted_quantiles,
+)
 from preimage.inverse.posterior.spread import fit_spread
 
 
@@ -174,3 +179,62 @@ def test_wrong_data_is_refused():
 def test_sources_take_turns():
     assert in_turn(torch.tensor([1, 1, 1, 2, 3, 3]), 4).tolist() == [0, 3, 4, 1]
     assert in_turn(torch.tensor([1, 1]), 9).tolist() == [0, 1]
+
+
+def sources_of_different_scale(count, each, spread, generator):
+    """Scores ``(count * each,)`` and their sources: all scores of a source are large or small together."""
+    scale = torch.exp(spread * torch.randn(count, 1, generator=generator).double())
+    scores = scale * torch.randn(count, each, generator=generator).double().abs()
+    return scores.flatten(), torch.arange(count).repeat_interleave(each)
+
+
+def below(scores, quantile):
+    return (scores <= quantile).double().mean().item()
+
+
+@pytest.mark.parametrize("count", [5, 10, 30])
+def test_quantiles_of_few_sources_hold_new_sources(count):
+    generator, level = torch.Generator().manual_seed(0), torch.tensor([0.9]).double()
+    plain, honest = [], []
+    for _ in range(200):
+        scores, source = sources_of_different_scale(count, 30, 1.5, generator)
+        new, _ = sources_of_different_scale(60, 30, 1.5, generator)
+        plain.append(below(new, weighted_quantiles(scores, torch.ones_like(scores), level)))
+        honest.append(below(new, honest_quantiles(scores, source, level)))
+    assert np.mean(honest) == pytest.approx(0.9, abs=0.01)
+    assert np.mean(plain) < np.mean(honest) - 0.15 / count
+
+
+def test_quantiles_of_alike_sources_stay_as_they_are():
+    scores, source = sources_of_different_scale(40, 400, 0.0, torch.Generator().manual_seed(1))
+    levels = torch.tensor([0.5, 0.9]).double()
+    plain = weighted_quantiles(scores, torch.ones_like(scores), levels)
+    torch.testing.assert_close(honest_quantiles(scores, source, levels), plain, rtol=0.02, atol=0)
+
+
+def test_levels_among_other_sources_are_those_of_loops():
+    scores, source = normal(30), torch.tensor([0, 1, 2, 2, 1, 0] * 5)
+    found = left_out_levels(scores, source)
+    for score, own, level in zip(scores, source, found, strict=True):
+        shares = [(scores[source == s] < score).double().mean() for s in range(3) if s != own]
+        assert level.item() == pytest.approx(np.mean(shares))
+
+
+def test_the_deviation_between_sources_is_that_of_their_coverage():
+    generator = torch.Generator().manual_seed(2)
+    scale = torch.exp(0.7 * torch.randn(60, 1, 1, 1, generator=generator).double())
+    x = scale * torch.randn(60, 1, 16, 16, generator=generator).double()
+    estimate, y = torch.zeros_like(x), torch.zeros(60, 2).double()
+    model = fitted(estimate, y, x, torch.arange(60))  # nothing tells the scale of a source
+    half = (model(estimate, y)[:1] * model.width(0.9, x)).squeeze(0)
+    shares = (x.abs() <= half).double().mean((1, 2, 3))
+    assert model.between.item() == pytest.approx(shares.std().item(), rel=0.1)
+    assert model.uncertainty == pytest.approx(model.between.item() / 60**0.5)
+
+
+def test_models_of_earlier_versions_are_read():
+    estimate, x = edged_pictures(12)
+    y = torch.nn.functional.avg_pool2d(estimate, 2)
+    state = fitted(estimate, y, x, torch.arange(12)).state_dict()
+    del state["between"]
+    assert np.isnan(ErrorModel.from_state(state).uncertainty)

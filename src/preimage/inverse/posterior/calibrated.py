@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
 import torch
@@ -35,7 +36,8 @@ class CalibratedPosterior(Posterior):
         mean: the estimate, ``(N, *input)``, made by whatever the error model was fitted to.
         errors: its error model for this tap.
         metric: covariance of its errors, from which draws take their correlations; independent when None.
-        certificate: of the mean; measured when None.
+        certificate: of the mean; measured when None. Its message says how many sources stand behind the
+            intervals.
 
     Cost: one pass of :class:`preimage.inverse.posterior.Activity`; two small matrix products a draw.
     """
@@ -53,7 +55,8 @@ class CalibratedPosterior(Posterior):
         super().__init__(inverse, y, tap)
         self._estimate, self._errors = mean, errors
         self._metric = Identity() if metric is None else metric
-        self._certificate = certificate or inverse.evidence(mean, y, tap, None)
+        certificate = certificate or inverse.evidence(mean, y, tap, None)
+        self._certificate = with_support(certificate, errors)
         with torch.no_grad():
             self._size = errors(mean, sample_rows(inverse.graph, inverse.node(tap), y))
 
@@ -84,6 +87,14 @@ class CalibratedPosterior(Posterior):
     def _scaled(self, factor: Tensor) -> Tensor:
         mapped = self._size.reshape(-1, *self._errors.grid.input_map)
         return (mapped * factor).reshape(self._size.shape)
+
+
+def with_support(certificate: Certificate, errors: ErrorModel) -> Certificate:
+    """The same evidence, with what stands behind the intervals in its message."""
+    text = f"intervals rest on {errors.sources} independent sources"
+    if math.isfinite(errors.uncertainty):
+        text += f": 90 % means 90 % within {100 * errors.uncertainty:.1f} points (standard error)"
+    return replace(certificate, message="; ".join(part for part in (certificate.message, text) if part))
 
 
 def _unit(metric: Metric, noise: Tensor) -> Tensor:

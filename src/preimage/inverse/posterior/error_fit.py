@@ -13,7 +13,7 @@ from preimage.errors import DomainError, NonFiniteError, ShapeError
 from preimage.inverse.calibrate.metric import GOLDEN
 from preimage.inverse.posterior.error_model import ErrorModel
 from preimage.inverse.posterior.error_table import ErrorTable
-from preimage.inverse.posterior.quantiles import middles, weighted_quantiles
+from preimage.inverse.posterior.quantiles import honest_quantiles, left_out_levels, middles
 
 PLACES = 384
 """Places that are looked at of one input."""
@@ -32,8 +32,9 @@ class ErrorFit:
 
     An estimate that was fitted to an input is better there than anywhere else, and intervals made from such
     errors are too narrow. So every estimate given here must come from a fit without the source of its input,
-    and the likely sizes are again fitted without the sources on which relative errors are measured. Every
-    source counts the same.
+    and the likely sizes are again fitted without the sources on which relative errors are measured. The
+    quantiles are those that hold a number of one more source, see
+    :func:`preimage.inverse.posterior.quantiles.honest_quantiles`. Every source counts the same.
 
     Args:
         input_shape, tap_shape: event shapes, without the batch.
@@ -89,7 +90,7 @@ class ErrorFit:
         table = self._table({source: n for n, source in enumerate(sources)})
         ridge = table.chosen()
         self.model.coefficients.copy_(table.fit(ridge))
-        self._keep(table.scores(ridge), table.weight)
+        self._keep(table.scores(ridge), table.source)
         self.model.seen.copy_(torch.tensor([len(self._rows), len(sources)]))
         return self.model
 
@@ -129,11 +130,13 @@ class ErrorFit:
         floor = error.mean().clamp_min(torch.finfo(torch.float32).tiny) * 1e-9
         return ErrorTable(torch.cat(columns), error.clamp_min(floor), torch.cat(weight), torch.cat(source))
 
-    def _keep(self, scores: Tensor, weight: Tensor) -> None:
+    def _keep(self, scores: Tensor, source: Tensor) -> None:
+        """Quantiles of relative errors ``(R, C)`` for each channel, or for all of them together."""
+        self.model.between.copy_(_between(scores, source))
         if len(self.model.scores) == 1:
-            scores, weight = scores.reshape(-1, 1), weight[:, None].expand_as(scores).flatten()
+            scores, source = scores.reshape(-1, 1), source[:, None].expand_as(scores).flatten()
         levels = middles().to(scores)
-        table = [weighted_quantiles(column, weight, levels) for column in scores.unbind(1)]
+        table = [honest_quantiles(column, source, levels) for column in scores.unbind(1)]
         self.model.scores.copy_(torch.stack(table))
 
     def _check(self, estimate: Tensor, y: Tensor, x: Tensor, source: Tensor | Sequence[int]) -> None:
@@ -146,6 +149,15 @@ class ErrorFit:
             )
         if not all(bool(t.isfinite().all()) for t in (estimate, y, x)):
             raise NonFiniteError("estimates, features and inputs must be finite; got NaN or infinity")
+
+
+def _between(scores: Tensor, source: Tensor) -> Tensor:
+    """Standard deviation between sources of the share of their numbers that a 90 % interval holds."""
+    flat, source = scores.flatten(), source[:, None].expand_as(scores).flatten()
+    held = (left_out_levels(flat, source) <= 0.9).to(scores)
+    count = source.bincount()
+    share = torch.zeros(len(count)).to(scores).index_add(0, source, held) / count
+    return share.std()
 
 
 def _columns(activity: Tensor, usual: Tensor) -> Tensor:  # (R, COLUMNS), (R, C) -> (R, C, COLUMNS + 2)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +46,7 @@ class ErrorModel(nn.Module):
     usual: Tensor  # (C, b_h, b_w), mean absolute error within a block
     scores: Tensor  # (G, LEVELS), quantiles of |q|; G is the number of channels or 1
     seen: Tensor  # inputs and sources that were calibrated on
+    between: Tensor  # (), standard deviation between sources of what a 90 % interval holds; NaN if unknown
     shapes: Tensor
 
     def __init__(self, input_shape: Sequence[int], tap_shape: Sequence[int]) -> None:
@@ -58,6 +60,7 @@ class ErrorModel(nn.Module):
         self.register_buffer("usual", torch.ones(channels, min(high, FINEST), min(wide, FINEST)))
         self.register_buffer("scores", torch.zeros(groups, LEVELS))
         self.register_buffer("seen", torch.zeros(2, dtype=torch.long))
+        self.register_buffer("between", torch.tensor(math.nan))
         self.register_buffer("shapes", _shapes(self.input_shape, self.tap_shape))
 
     @property
@@ -69,6 +72,15 @@ class ErrorModel(nn.Module):
     def sources(self) -> int:
         """How many independent sources they came from."""
         return int(self.seen[1])
+
+    @property
+    def uncertainty(self) -> float:
+        """Standard error of the share of numbers that 90 % intervals hold, over all inputs of this kind.
+
+        One calibration is a draw as well: with N sources it is off by the deviation between sources over
+        the root of N. NaN for models of earlier versions.
+        """
+        return float(self.between) / math.sqrt(max(1, self.sources))
 
     def forward(self, estimate: Tensor, y: Tensor) -> Tensor:
         """The likely size of the error of every number, ``(N, *input)``."""
@@ -114,6 +126,10 @@ class ErrorModel(nn.Module):
     def deviation(self) -> Tensor:
         """Root mean square of the relative error, ``(1, C, 1, 1)`` or ``(1, 1, 1, 1)``."""
         return self.scores.square().mean(1).sqrt()[None, :, None, None]
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        state_dict.setdefault(f"{prefix}between", torch.tensor(math.nan))  # earlier versions lack it
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @staticmethod
     def from_state(state: Mapping[str, Tensor]) -> ErrorModel:
