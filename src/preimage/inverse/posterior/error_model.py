@@ -62,6 +62,7 @@ class ErrorModel(nn.Module):
         self.register_buffer("seen", torch.zeros(2, dtype=torch.long))
         self.register_buffer("between", torch.tensor(math.nan))
         self.register_buffer("shapes", _shapes(self.input_shape, self.tap_shape))
+        self.register_load_state_dict_pre_hook(_completed)
 
     @property
     def inputs(self) -> int:
@@ -127,10 +128,6 @@ class ErrorModel(nn.Module):
         """Root mean square of the relative error, ``(1, C, 1, 1)`` or ``(1, 1, 1, 1)``."""
         return self.scores.square().mean(1).sqrt()[None, :, None, None]
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        state_dict.setdefault(f"{prefix}between", torch.tensor(math.nan))  # earlier versions lack it
-        super()._load_from_state_dict(state_dict, prefix, *rest)
-
     @staticmethod
     def from_state(state: Mapping[str, Tensor]) -> ErrorModel:
         """Rebuild a model from its ``state_dict``, which holds its shapes as well."""
@@ -143,3 +140,8 @@ class ErrorModel(nn.Module):
 
 def _shapes(input_shape: tuple[int, ...], tap_shape: tuple[int, ...]) -> Tensor:
     return torch.tensor([len(input_shape), *input_shape, *tap_shape])
+
+
+def _completed(_: nn.Module, state: dict[str, Tensor], prefix: str, *_rest: Any) -> None:
+    """Files of earlier versions do not say how sources differ."""
+    state.setdefault(f"{prefix}between", torch.tensor(math.nan))
