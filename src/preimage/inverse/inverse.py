@@ -30,7 +30,7 @@ class Inverse(OnDemand):
     @property
     def ledger(self) -> Ledger:
         """The table of dimensions, rank and guarantee of every region; nothing is inverted for it."""
-        return ledger(self.graph, self.plan(None), self.context)
+        return ledger(self.graph, self.plan_by_shapes(None), self.context)
 
     @property
     def report(self) -> Report:

@@ -17,6 +17,7 @@ from preimage.inverse.calibrate import Decoder
 from preimage.inverse.checks import check_values
 from preimage.inverse.context import RuleContext
 from preimage.inverse.execute import Outcome, execute
+from preimage.inverse.measured import measured
 from preimage.inverse.packing import sample_rows
 from preimage.inverse.planning.plan import Plan, plan
 from preimage.inverse.residual import certify
@@ -73,7 +74,15 @@ class OneShot(nn.Module, ABC):
         return self._taps[tap] if isinstance(tap, str) and tap in self._taps else resolve_tap(self.graph, tap)
 
     def plan(self, tap: str | TapLike | None = None) -> Plan:
-        """The steps from a tap back to the input, as data."""
+        """The steps from a tap back to the input, as data, with what they promise for the present weights."""
+        found = self.plan_by_shapes(tap)
+        key = ("measured plan", found.known)
+        return self.context.prepared(
+            key, self.context.versions, lambda: measured(self.graph, found, self.context)
+        )
+
+    def plan_by_shapes(self, tap: str | TapLike | None = None) -> Plan:
+        """The same steps, with what shapes alone promise: no weight is looked at."""
         known = self.graph.outputs if tap is None else (self.node(tap),)
         if known not in self._plans:
             self._plans[known] = plan(self.graph, known)
@@ -110,8 +119,7 @@ class OneShot(nn.Module, ABC):
             x, ``(N, *event)``; a tuple for a network with several inputs.
         """
         label = self.label_of(tap)
-        lossy = not self.plan(tap).guarantee.keeps_everything
-        if isinstance(y, Tensor) and label in self._decoders and lossy:
+        if isinstance(y, Tensor) and label in self._decoders and not self._keeps_everything(tap):
             x, certificate = self.calibrated(y, tap)
         else:
             x, certificate = self.data_free(y, tap)
@@ -119,13 +127,17 @@ class OneShot(nn.Module, ABC):
             return x
         return enforce(x, certificate, on_error, f"tap {tap!r}")
 
+    def _keeps_everything(self, tap: str | TapLike | None) -> bool:
+        by_shapes = self.plan_by_shapes(tap).guarantee.keeps_everything
+        return by_shapes and self.plan(tap).guarantee.keeps_everything
+
     def data_free(self, y: Values, tap: str | TapLike | None = None) -> tuple[Values, Certificate]:
         """Run the plan: exact where the mathematics allows, least squares elsewhere; no data is used.
 
         Returns:
             x and the certificate: its residual is |f(x) - y| / |y| from one forward pass.
         """
-        if self.plan(tap).is_joint:
+        if self.plan_by_shapes(tap).is_joint:
             self._refuse_whole(tap)
             zeros = tuple(torch.zeros_like(x) for x in self.like(y))
             return self.solve(y, tap, start=zeros)
@@ -147,7 +159,7 @@ class OneShot(nn.Module, ABC):
         known = self.known(y, tap)
         check_values(self.graph, self.network, known)
         with torch.set_grad_enabled(any(value.requires_grad for value in known.values())):
-            return execute(self.graph, self.plan(tap), known, self.context)
+            return execute(self.graph, self.plan_by_shapes(tap), known, self.context)
 
     def calibrated(self, y: Tensor, tap: str | TapLike | None = None) -> tuple[Tensor, Certificate]:
         """The calibrated decoder's answer: the best linear estimate given the calibration data.

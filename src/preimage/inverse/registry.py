@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from preimage.capture.graph import Graph, Node, substitute
 from preimage.capture.interpret import BATCH, evaluate
 from preimage.certificate import Certificate
+from preimage.errors import NotInvertibleError
 from preimage.inverse.planning.guarantee import Guarantee
 
 if TYPE_CHECKING:
@@ -150,15 +151,29 @@ Promise = Guarantee | Callable[[Graph, Node], Guarantee]
 
 @dataclass(frozen=True)
 class Rule:
-    """A registered inverse: the function and what it promises for a given node."""
+    """A registered inverse: the function and what it promises for a given node.
+
+    It is pickled as a reference to the registry, as functions are to their modules.
+    """
 
     name: str
     solve: RuleFunction
     promise: Promise
+    target: str | type[nn.Module]
 
     def guarantee(self, graph: Graph, node: Node) -> Guarantee:
         """The promise for one node, decided from shapes and literals alone."""
         return self.promise if isinstance(self.promise, Guarantee) else self.promise(graph, node)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _registered, (self.target,)
+
+
+def _registered(target: str | type[nn.Module]) -> Rule:
+    found = _OPERATIONS.get(target) if isinstance(target, str) else _MODULES.get(target)
+    if found is None:
+        raise NotInvertibleError(f"no inverse is registered for {target!r}: register it before unpickling")
+    return found
 
 
 _OPERATIONS: dict[str, Rule] = {}
@@ -201,17 +216,18 @@ def register_inverse(
         if wanted != 2:
             raise TypeError(f"a rule takes (site, y); {function!r} takes {wanted} arguments")
         for target in targets:
-            _store(target, Rule(getattr(function, "__name__", str(target)), function, guarantee))
+            _store(target, getattr(function, "__name__", str(target)), function, guarantee)
         return function
 
     return register
 
 
-def _store(target: Any, rule: Rule) -> None:
+def _store(target: Any, name: str, function: RuleFunction, guarantee: Promise) -> None:
     if isinstance(target, type) and issubclass(target, nn.Module):
-        _MODULES[target] = rule
+        _MODULES[target] = Rule(name, function, guarantee, target)
     else:
-        _OPERATIONS[operation_name(target)] = rule
+        operation = operation_name(target)
+        _OPERATIONS[operation] = Rule(name, function, guarantee, operation)
 
 
 def operation_name(target: Any) -> str:

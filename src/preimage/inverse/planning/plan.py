@@ -21,7 +21,7 @@ class Plan:
         known: the values it starts from.
         wanted: the values it ends with.
         steps: in the order in which they run.
-        guarantee: what the whole chain promises before any number is seen.
+        guarantee: what the whole chain promises.
         known_size, wanted_size: numbers per sample given and looked for.
     """
 
@@ -62,7 +62,7 @@ def plan(
         given: names of values that are known beforehand and not counted: conditioning inputs.
 
     Returns:
-        The plan. A map such as ``cat([x, 2 x])`` is a left inverse, not a bijection: values are counted.
+        The plan; its promises are those of shapes alone. A map such as ``cat([x, 2 x])`` is a left inverse, not a bijection: values are counted.
 
     Raises:
         NotInvertibleError: when a wanted value has no influence on the known ones.
@@ -83,8 +83,8 @@ def plan(
     pruned = _prune(steps, wanted)
     counted = [name for name in known if not graph.holds_places(name)]
     sizes = sum(map(graph.size, counted)), sum(map(graph.size, wanted))
-    found = Plan(known, wanted, pruned, _overall(graph, pruned, known, *sizes), *sizes)
-    return replace(found, guarantee=Guarantee.OPAQUE) if found.is_joint else found
+    found = Plan(known, wanted, pruned, Guarantee.OPAQUE, *sizes)
+    return found if found.is_joint else replace(found, guarantee=overall(graph, found))
 
 
 def _check_influence(graph: Graph, known: tuple[str, ...], wanted: tuple[str, ...]) -> None:
@@ -115,15 +115,12 @@ def _prune(steps: list[Step], wanted: tuple[str, ...]) -> tuple[Step, ...]:
     return tuple(reversed(kept))
 
 
-def _overall(
-    graph: Graph, steps: tuple[Step, ...], known: tuple[str, ...], given: int, looked_for: int
-) -> Guarantee:
+def overall(graph: Graph, found: Plan) -> Guarantee:
     """The promise of the chain, with the numbers counted: a bijection neither drops nor invents any."""
-    regions = [step for step in steps if isinstance(step, Region)]
-    promise = weakest(region.guarantee for region in regions)
-    if promise is Guarantee.EXACT and given != looked_for:
-        return Guarantee.LEFT if given > looked_for else Guarantee.RIGHT
-    used = {name for region in regions for name in region.targets} | set(graph.inputs)
-    if promise is Guarantee.EXACT and not set(known) <= used:
+    promise = weakest(region.guarantee for region in found.regions)
+    if promise is Guarantee.EXACT and found.known_size != found.wanted_size:
+        return Guarantee.LEFT if found.known_size > found.wanted_size else Guarantee.RIGHT
+    used = {name for region in found.regions for name in region.targets} | set(graph.inputs)
+    if promise is Guarantee.EXACT and not set(found.known) <= used:
         return Guarantee.LEFT
     return promise

@@ -20,7 +20,7 @@ class Region:
         source: the value that is looked for.
         targets: the known values it is found from; one, except for some opaque regions.
         reads: known values that its operations also need.
-        guarantee: what its rule promises from shapes alone.
+        guarantee: what its rule promises: from shapes alone, or after the weights were measured.
         rule: the rule that inverts it.
         label: module path and operations, for people.
     """

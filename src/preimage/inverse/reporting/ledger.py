@@ -50,6 +50,11 @@ class Row:
     bottleneck: bool = True
 
     @property
+    def remain(self) -> int:
+        """Numbers per sample that come through: those of its result, or its rank where that is less."""
+        return self.outputs if self.rank is None else min(self.outputs, self.rank)
+
+    @property
     def loses(self) -> int:
         """Numbers per sample that are forgotten for certain: the null space, or the shrinking of the size."""
         shrinks = max(0, self.inputs - self.outputs)
@@ -83,32 +88,36 @@ class Ledger:
 
     @property
     def narrowest(self) -> Row | None:
-        """The bottleneck with the fewest numbers; None where no row is one."""
-        return min((row for row in self.rows if row.bottleneck), key=lambda row: row.outputs, default=None)
+        """The bottleneck that the fewest numbers come through; None where no row is one."""
+        return min((row for row in self.rows if row.bottleneck), key=lambda row: row.remain, default=None)
 
     @property
     def _judgement(self) -> str:
-        narrow = self.narrowest
         if self.guarantee == Guarantee.EXACT.value:
             return "bijective: g(f(x)) = x and f(g(y)) = y"
         if self.guarantee == Guarantee.LEFT.value:
             spare = self.output_size - self.input_size
             return f"left inverse: nothing is lost; {spare} of the outputs are redundant"
-        if narrow is not None and narrow.outputs < min(self.input_size, self.output_size + 1):
-            lost = self.input_size - narrow.outputs
-            kind = "right inverse" if self.guarantee == Guarantee.RIGHT.value else self.guarantee
-            return (
-                f"{kind}: at least {lost} of {self.input_size} input dimensions are lost by"
-                f" {narrow.name or narrow.kind} ({narrow.outputs} numbers remain);"
-                " g(y) is a preimage, not the input"
-            )
-        if self.output_size < self.input_size:
-            lost = self.input_size - self.output_size
-            return (
-                f"{self.guarantee}: at least {lost} of {self.input_size} input dimensions are lost"
-                f" ({self.output_size} numbers come out); g(y) is a preimage, not the input"
-            )
-        return f"{self.guarantee}: no dimension need be lost; the certificate of each call says what was"
+        return self._loss or (
+            f"{self.guarantee}: no dimension need be lost; the certificate of each call says what was"
+        )
+
+    @property
+    def _loss(self) -> str:
+        """How many dimensions are lost for certain, and where; empty when none need be."""
+        narrow, remain = self.narrowest, self.output_size
+        where = f" ({remain} numbers come out)"
+        if narrow is not None and narrow.remain <= remain:
+            remain = narrow.remain
+            where = f" by {narrow.name or narrow.kind} ({remain} numbers remain)"
+        if remain >= self.input_size:
+            return ""
+        is_right = self.guarantee == Guarantee.RIGHT.value
+        return (
+            f"{'right inverse' if is_right else self.guarantee}: at least {self.input_size - remain} of"
+            f" {self.input_size} input dimensions are lost{where}; g(y) is"
+            f" {'a preimage' if is_right else 'an estimate'}, not the input"
+        )
 
     @property
     def losses(self) -> tuple[Row, ...]:

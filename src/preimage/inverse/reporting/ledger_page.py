@@ -61,7 +61,7 @@ def _figures(ledger: Ledger) -> list[tuple[str, str]]:
         ("whole inverse", ledger.guarantee),
     ]
     if narrow is not None:
-        found.append(("narrowest place", f"{narrow.name or narrow.kind}: {narrow.outputs:,} numbers"))
+        found.append(("narrowest place", f"{narrow.name or narrow.kind}: {narrow.remain:,} numbers"))
     if ledger.losses:
         worst = ledger.losses[0]
         found.append(("most forgetful", f"{worst.name or worst.kind}: {worst.loses:,} numbers"))

@@ -10,7 +10,8 @@ from preimage.capture.graph import Graph, Node
 from preimage.capture.layout import Layout
 from preimage.errors import NotInvertibleError
 from preimage.inverse.context import RuleContext
-from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.measured import measured, measured_promise
+from preimage.inverse.planning.bottleneck import is_bottleneck
 from preimage.inverse.planning.plan import Plan
 from preimage.inverse.planning.region import Region
 from preimage.inverse.planning.search import affine_regions
@@ -24,7 +25,7 @@ from preimage.inverse.solvers import Facts
 
 
 def ledger(graph: Graph, plan: Plan, context: RuleContext) -> Ledger:
-    """Build the ledger of a plan, shallow to deep.
+    """Build the ledger of a plan, shallow to deep; what it promises is measured on the present weights.
 
     Args:
         graph: the captured network.
@@ -35,18 +36,21 @@ def ledger(graph: Graph, plan: Plan, context: RuleContext) -> Ledger:
         One factorisation for each affine map; seconds for a network of 50 convolutions.
     """
     rows = [
-        row for region in reversed(plan.regions) for row in _rows(graph, region, context, plan.wanted_size)
+        replace(row, bottleneck=is_bottleneck(graph, place.targets, plan.wanted, plan.known))
+        for region in reversed(plan.regions)
+        for place, row in _rows(graph, region, context, plan.wanted_size)
     ]
-    return Ledger(tuple(rows), plan.guarantee.value, plan.wanted_size, plan.known_size)
+    promise = measured(graph, plan, context).guarantee
+    return Ledger(tuple(rows), promise.value, plan.wanted_size, plan.known_size)
 
 
-def _rows(graph: Graph, region: Region, context: RuleContext, size: int) -> Iterator[Row]:
+def _rows(graph: Graph, region: Region, context: RuleContext, size: int) -> Iterator[tuple[Region, Row]]:
     if region.kind == "gather":
         return
-    yield _row(graph, region, context, size, 0)
+    yield region, _row(graph, region, context, size, 0)
     if region.kind in ("residual", "opaque"):
         for part in _parts(graph, region):
-            yield _row(graph, part, context, size, 1)
+            yield part, _row(graph, part, context, size, 1)
 
 
 def _parts(graph: Graph, region: Region) -> Iterator[Region]:
@@ -72,7 +76,7 @@ def _row(graph: Graph, region: Region, context: RuleContext, size: int, depth: i
         inputs=graph.size(region.source),
         outputs=outputs,
         ratio=outputs / max(1, size),
-        guarantee=_promise(region, facts).value,
+        guarantee=measured_promise(graph, region, context).value,
         rank=facts.rank if facts else None,
         condition=facts.condition if facts and math.isfinite(facts.condition) else None,
         nullity=facts.nullity if facts else None,
@@ -120,11 +124,3 @@ def _for_all_entries(facts: Facts, layout: Layout | None) -> Facts:
     fold = 1 if layout is None else layout.fold
     rank = None if facts.rank is None else fold * facts.rank
     return replace(facts, in_size=fold * facts.in_size, out_size=fold * facts.out_size, rank=rank)
-
-
-def _promise(region: Region, facts: Facts | None) -> Guarantee:
-    """The promise by shapes, corrected by the rank that was found."""
-    if facts is None or facts.rank is None or region.kind == "saturation":
-        return region.guarantee
-    measured = {"exact": Guarantee.EXACT, "left": Guarantee.LEFT, "right": Guarantee.RIGHT}
-    return measured.get(facts.guarantee, Guarantee.ESTIMATE)

@@ -10,9 +10,13 @@ from torch import Tensor
 
 from preimage.capture.graph import Graph, Node
 from preimage.capture.interpret import evaluate, run_node
+from preimage.errors import NotInvertibleError
+from preimage.inverse.context import RuleContext
 from preimage.inverse.determinant import log_abs_det
 from preimage.inverse.linear import Affine, AffineComposition, Scale
+from preimage.inverse.measured import register_measure
 from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.region import Region
 from preimage.inverse.planning.roles import Role, affine_role, saturation_bounds
 from preimage.inverse.prior import Prior
 from preimage.inverse.registry import Site, Solved, register_inverse
@@ -38,6 +42,22 @@ def affine(site: Site, y: Tensor) -> Solved:
     x = solver.solve(y) if prior is None else _towards(site, y, prior)
     certainty = 0.0 if facts.rank is None else min(1.0, facts.rank / max(1, facts.in_size))
     return Solved(x, exact=min(certainty, 1.0 - 1e-9))
+
+
+@register_measure("affine")
+def promise(graph: Graph, region: Region, context: RuleContext) -> Guarantee:
+    """What the rank of the matrix promises; where it is not known, every answer has to show its residual."""
+    nodes = tuple(graph.by_name[name] for name in region.nodes)
+    try:
+        facts = prepared(Site(graph, nodes, region.source, nodes[-1].name, context=context), None).facts
+    except NotInvertibleError:
+        return Guarantee.ITERATIVE  # no factorisation is affordable
+    unknown = Guarantee.RIGHT if region.guarantee is Guarantee.RIGHT else Guarantee.ITERATIVE
+    return unknown if facts.rank is None else PROMISES.get(facts.guarantee, Guarantee.ESTIMATE)
+
+
+PROMISES = {"exact": Guarantee.EXACT, "left": Guarantee.LEFT, "right": Guarantee.RIGHT}
+"""What a measured rank promises; any other one is a least-squares estimate."""
 
 
 def polished(site: Site, solver: PseudoInverse, y: Tensor, x: Tensor) -> Tensor:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from preimage.capture.graph import Graph
 from preimage.certificate import Certificate
+from preimage.inverse.context import RuleContext
+from preimage.inverse.measured import register_measure
 from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.planning.region import Region
 from preimage.inverse.registry import Site, Solved, register_inverse
 
 ROWS = 4096
@@ -33,6 +37,14 @@ def embedding(site: Site, y: Tensor) -> Solved:
     message = "" if bool(sure.all()) else "embedding: vectors were taken for their nearest rows"
     certificate = Certificate(miss, sure, domain_violation=miss, message=message)
     return Solved(index.view(sizes), None, certificate, exact=clear.double().mean().item())
+
+
+@register_measure("embedding")
+def _distinct(graph: Graph, region: Region, _: RuleContext) -> Guarantee:
+    """Two equal rows cannot be told apart: the index is one of them."""
+    table = graph.tensor(graph.by_name[region.nodes[0]].args[0].name)
+    same = table is None or len(table.detach().unique(dim=0)) < len(table)
+    return Guarantee.RIGHT if same else Guarantee.LEFT
 
 
 def _nearest(table: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:

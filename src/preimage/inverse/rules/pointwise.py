@@ -9,10 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from preimage.capture.graph import Graph, Node
+from preimage.capture.graph import Graph, Node, Reference
 from preimage.capture.interpret import run_node
+from preimage.inverse.context import RuleContext
+from preimage.inverse.measured import register_measure
 from preimage.inverse.planning.guarantee import Guarantee
-from preimage.inverse.registry import Site, Solved, register_inverse
+from preimage.inverse.planning.region import Region
+from preimage.inverse.registry import Promise, Site, Solved, register_inverse
 from preimage.inverse.rules.range import within
 
 
@@ -36,7 +39,27 @@ def _one_operand(graph: Graph, node: Node) -> Guarantee:
     return Guarantee.EXACT if len(node.inputs) == 1 else Guarantee.OPAQUE
 
 
-@register_inverse("leaky_relu", guarantee=Guarantee.EXACT)
+@register_measure("prelu", "_prelu_kernel")
+def _unfolded(graph: Graph, region: Region, _: RuleContext) -> Guarantee:
+    """Where a slope is not positive, only y >= 0 has a preimage."""
+    slope = graph.by_name[region.nodes[0]].args[1]
+    weight = graph.tensor(slope.name) if isinstance(slope, Reference) else None
+    return Guarantee.EXACT if weight is not None and bool((weight > 0).all()) else Guarantee.RIGHT
+
+
+def _where_positive(
+    position: int, name: str, default: float, otherwise: Guarantee
+) -> Callable[[Graph, Node], Guarantee]:
+    """Exact for a positive literal operand; the other promise where it is not."""
+
+    def promise(_: Graph, node: Node) -> Guarantee:
+        value = node.args[position] if position < len(node.args) else node.kwargs.get(name, default)
+        return Guarantee.EXACT if isinstance(value, int | float) and value > 0 else otherwise
+
+    return promise
+
+
+@register_inverse("leaky_relu", guarantee=_where_positive(1, "negative_slope", 0.01, Guarantee.RIGHT))
 def leaky_relu(site: Site, y: Tensor) -> Solved:
     """x = y above zero, y / slope below."""
     return _two_slopes(site, y, torch.as_tensor(site.operand(1, "negative_slope", 0.01), dtype=y.dtype))
@@ -104,9 +127,13 @@ def _clamp_open(y: Tensor, low: float, high: float) -> Tensor:
 
 
 def _register(
-    names: tuple[str, ...], low: float, high: float, inverse: Callable[[Site, Tensor], Tensor]
+    names: tuple[str, ...],
+    low: float,
+    high: float,
+    inverse: Callable[[Site, Tensor], Tensor],
+    guarantee: Promise = Guarantee.EXACT,
 ) -> None:
-    register_inverse(*names, guarantee=Guarantee.EXACT)(_increasing(low, high, inverse))
+    register_inverse(*names, guarantee=guarantee)(_increasing(low, high, inverse))
 
 
 def _alpha(site: Site, position: int, name: str, default: float) -> Any:
@@ -139,7 +166,7 @@ def _elu_low(site: Site) -> float:
     return -float(_alpha(site, 1, "alpha", 1.0)) * float(_alpha(site, 2, "scale", 1.0))
 
 
-@register_inverse("elu", "celu")
+@register_inverse("elu", "celu", guarantee=_where_positive(1, "alpha", 1.0, Guarantee.OPAQUE))
 def elu(site: Site, y: Tensor) -> Solved:
     """x = log(1 + y / alpha) below zero; the range ends at -alpha."""
     low = _elu_low(site) if site.operation == "elu" else -float(_alpha(site, 1, "alpha", 1.0))
@@ -149,7 +176,9 @@ def elu(site: Site, y: Tensor) -> Solved:
 _register(("selu",), -SELU_ALPHA * SELU_SCALE, math.inf, _selu)
 _register(("sigmoid",), 0.0, 1.0, lambda _, y: y.log() - torch.log1p(-y))
 _register(("tanh",), -1.0, 1.0, lambda _, y: torch.atanh(y))
-_register(("softplus",), 0.0, math.inf, _softplus)
+_register(
+    ("softplus",), 0.0, math.inf, _softplus, _where_positive(1, "beta", 1.0, Guarantee.OPAQUE)
+)
 _register(("log_sigmoid",), -math.inf, 0.0, lambda _, y: y - torch.log(-torch.expm1(y)))
 _register(("exp",), 0.0, math.inf, lambda _, y: y.log())
 _register(("log",), -math.inf, math.inf, lambda _, y: y.exp())

@@ -61,7 +61,7 @@ def save(inverse: Inverse, path: str | PathLike[str]) -> None:
         "network": fingerprint(inverse.graph),
         "taps": {label: inverse.node(label) for label in inverse.taps},
         "decoders": list(decoders),
-        "plan": str(inverse.plan()).splitlines(),
+        "plan": str(inverse.plan_by_shapes()).splitlines(),
     }
     tensors = {
         f"decoders.{number}.{name}": tensor
@@ -103,7 +103,7 @@ def load_inverse(
     _check_network(folder, config, graph)
     taps = _taps(folder, config, graph)
     inverse = Inverse(graph, taps, _decoders(folder, config, tensors, graph, taps), examples)
-    if str(inverse.plan()).splitlines() != config.get("plan"):
+    if str(inverse.plan_by_shapes()).splitlines() != config.get("plan"):
         warnings.warn(
             f"{folder}: the plan differs from the saved one; data-free answers may differ. Register the same"
             " rules before loading, or use the same version of preimage",
