@@ -12,10 +12,13 @@ from preimage.capture.interpret import evaluate
 from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate, OnError, enforce
 from preimage.decoders.picture_decoder import PictureDecoder
+from preimage.decoders.posterior import posterior
 from preimage.decoders.refine import refine, with_origin
 from preimage.errors import ShapeError, UnknownTapError
 from preimage.inverse import Inverse
+from preimage.inverse.calibration import Calibration
 from preimage.inverse.checks import check_values
+from preimage.inverse.posterior.posterior import Posterior
 from preimage.inverse.reporting.report import Report
 from preimage.inverse.residual import certify
 from preimage.inverse.solvers.effort import Effort
@@ -151,6 +154,39 @@ class Attached(nn.Module):
             effort=Effort(tol, max_products, watch=Watch(progress)),
         )
         return x, with_origin(self._evidence(x, y, node, steps, tol), ORIGIN)
+
+    def posterior(self, y: Tensor, tap: str | TapLike | None = None) -> Posterior:
+        """The distribution of the picture around the painted one: intervals and draws.
+
+        Taps that the decoder was not trained for are answered by the inverse itself.
+
+        Args:
+            y: features ``(N, *tap)``.
+            tap: as for :meth:`calibrated`.
+
+        Raises:
+            NotInvertibleError: how the decoder errs was not measured, see :meth:`measured_on`.
+
+        Cost: a painted picture, a forward pass for the certificate.
+        """
+        node = self._node(tap)
+        if node not in self._labels:
+            return self.inverse.posterior(y, tap)
+        return posterior(self, y, node, self._labels[node])
+
+    def measured_on(self, data: Calibration | Tensor) -> Attached:
+        """The same, with intervals from how the decoder errs on some pictures that it was not trained on.
+
+        Args:
+            data: pictures ``(N, C, H, W)``, each a scene of its own; or ``Calibration(pictures, scenes)``.
+        """
+        nodes = list(self._labels)
+
+        def features(x: Tensor) -> dict[str, Tensor]:
+            return {self._labels[node]: y for node, y in self.inverse.features(x, nodes).items()}
+
+        data = data if isinstance(data, Calibration) else Calibration(data)
+        return Attached(self.inverse, self.decoder.measured_on(data, features))
 
     def _node(self, tap: str | TapLike | None) -> str:
         if isinstance(tap, str) and tap not in self.inverse.taps:

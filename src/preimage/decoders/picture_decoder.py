@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -13,9 +13,12 @@ from torch import Tensor, nn
 from preimage.decoders.blueprint import Blueprint
 from preimage.decoders.network import DecoderNetwork, Size
 from preimage.decoders.owner import Owner
+from preimage.decoders.posterior import error_models
 from preimage.decoders.spectrum import profile, spectrum
 from preimage.errors import ModelFileError, UnknownTapError
 from preimage.inverse.calibrate.metric import Spectrum
+from preimage.inverse.calibration import Calibration
+from preimage.inverse.posterior.error_model import ErrorModel
 from preimage.storage import read_directory, write_directory
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ class PictureDecoder(nn.Module):
         owner: which network it was trained for.
         errors: label -> the spectrum of its errors on held-out pictures.
         card: facts about the training, plain data: what it was trained on, and its quality by tap.
+        models: label -> how likely which errors are, for intervals; see :meth:`measured_on`.
 
     Cost: one pass through a small convolutional network, about two passes of EfficientNet-Lite0.
 
@@ -61,10 +65,11 @@ class PictureDecoder(nn.Module):
         owner: Owner,
         errors: Mapping[str, Spectrum],
         card: Mapping[str, Any] | None = None,
+        models: Mapping[str, ErrorModel] | None = None,
     ) -> None:
         super().__init__()
         self.network, self.owner, self.card = network.eval().requires_grad_(False), owner, dict(card or {})
-        self._errors = dict(errors)
+        self._errors, self.error_models = dict(errors), dict(models or {})
 
     @property
     def taps(self) -> tuple[str, ...]:
@@ -97,6 +102,20 @@ class PictureDecoder(nn.Module):
             raise UnknownTapError(f"no picture decoder for tap {tap!r}; it was trained for {list(self.taps)}")
         return self._errors[tap]
 
+    def measured_on(
+        self, data: Calibration, features: Callable[[Tensor], Mapping[str, Tensor]]
+    ) -> PictureDecoder:
+        """The same decoder, with how it errs on pictures that it was not trained on.
+
+        Args:
+            data: pictures; those of one scene share a group, and two scenes at least are needed.
+            features: from pictures to features by label.
+
+        Cost: one forward pass, and one painted picture a tap, for each picture.
+        """
+        models = error_models(self, features, data)
+        return PictureDecoder(self.network, self.owner, self._errors, self.card, models)
+
     def attach(self, inverse: Inverse) -> Attached:
         """Use this decoder for the calibrated answers of an inverse of the network it was trained for.
 
@@ -122,6 +141,7 @@ class PictureDecoder(nn.Module):
         for number, tap in enumerate(self.taps):
             tensors[f"errors.{number}.rotation"] = self._errors[tap].rotation.float()
             tensors[f"errors.{number}.gains"] = profile(self._errors[tap]).float()
+            tensors |= _model_tensors(self.error_models.get(tap), f"models.{number}.")
         config = {"blueprint": self.blueprint.to_dict(), "owner": self.owner.to_dict(), "card": self.card}
         return write_directory(Path(path), KIND, VERSION, tensors, config)
 
@@ -146,6 +166,18 @@ def read(path: str | PathLike[str]) -> PictureDecoder:
             )
             for i, tap in enumerate(blueprint.taps)
         }
+        models = {tap: _model(tensors, f"models.{i}.") for i, tap in enumerate(blueprint.taps)}
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelFileError(f"{path}: not a picture decoder that this version reads: {error}") from error
-    return PictureDecoder(network, owner, errors, config.get("card"))
+    found = {tap: model for tap, model in models.items() if model is not None}
+    return PictureDecoder(network, owner, errors, config.get("card"), found)
+
+
+def _model_tensors(model: ErrorModel | None, prefix: str) -> dict[str, Tensor]:
+    state = {} if model is None else model.float().state_dict()
+    return {f"{prefix}{name}": value.contiguous() for name, value in state.items()}
+
+
+def _model(tensors: Mapping[str, Tensor], prefix: str) -> ErrorModel | None:
+    state = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    return ErrorModel.from_state(state) if state else None

@@ -17,6 +17,7 @@ from preimage.decoders.sketching import sketch, standardise
 from preimage.errors import ShapeError, UnknownTapError
 from preimage.inverse import Inverse
 from preimage.inverse.calibrate.metric import Spectrum
+from preimage.inverse.calibration import Calibration
 from preimage.training import FitSettings, ParameterGroup, fit
 
 EACH_STEP = 3  # taps that a step trains; the network is run once for all of them
@@ -93,7 +94,8 @@ def train(
     sketch(network, features, batches(pictures), batches(held), settings.seed)
     objective = Objective(inverse, labels, augment)
     fit(network, objective, pictures, with_rates(network, settings), validation=held)
-    return finished(network, Owner.of(inverse.graph, values), features, batches(held))
+    decoder = finished(network, Owner.of(inverse.graph, values), features, batches(held))
+    return decoder.measured_on(Calibration(held, batch=BATCH), features) if len(held) > 1 else decoder
 
 
 @final

@@ -14,7 +14,7 @@ from preimage.certificate import Certificate
 from preimage.inverse.calibrate.metric import Spectrum
 from preimage.inverse.packing import sample_rows
 from preimage.inverse.posterior.error_model import ErrorModel
-from preimage.inverse.posterior.posterior import Posterior, normal_numbers
+from preimage.inverse.posterior.posterior import Posterior, Solve, normal_numbers
 from preimage.inverse.solvers.metric import Identity, Metric
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class CalibratedPosterior(Posterior):
         metric: covariance of its errors, from which draws take their correlations; independent when None.
         certificate: of the mean; measured when None. Its message says how many sources stand behind the
             intervals.
+        solve: moves draws to f(x) = y, as ``inverse.solve`` does, which is used when None.
 
     Cost: one pass of :class:`preimage.inverse.posterior.Activity`; two small matrix products a draw.
     """
@@ -51,8 +52,9 @@ class CalibratedPosterior(Posterior):
         errors: ErrorModel,
         metric: Metric | None = None,
         certificate: Certificate | None = None,
+        solve: Solve | None = None,
     ) -> None:
-        super().__init__(inverse, y, tap)
+        super().__init__(inverse, y, tap, solve)
         self._estimate, self._errors = mean, errors
         self._metric = Identity() if metric is None else metric
         certificate = certificate or inverse.evidence(mean, y, tap, None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,9 @@ from preimage.inverse.values import Values
 
 if TYPE_CHECKING:
     from preimage.inverse.on_demand import OnDemand
+
+
+Solve = Callable[..., tuple[Any, Certificate]]
 
 
 class Interval(NamedTuple):
@@ -32,12 +36,16 @@ class Posterior(ABC):
         inverse: of the network.
         y: values at the tap, ``(N, *event)``.
         tap: label, value or module path; the network's output when None.
+        solve: moves draws to f(x) = y, as ``inverse.solve`` does, which is used when None.
     """
 
     _certificate: Certificate  # of the mean, which each kind of posterior finds in its own way
 
-    def __init__(self, inverse: OnDemand, y: Values, tap: str | TapLike | None) -> None:
+    def __init__(
+        self, inverse: OnDemand, y: Values, tap: str | TapLike | None, solve: Solve | None = None
+    ) -> None:
         self._inverse, self._y, self._tap = inverse, y, tap
+        self._solve = inverse.solve if solve is None else solve
         self._question = Question(inverse, y, tap)
 
     @property
@@ -114,7 +122,7 @@ class Posterior(ABC):
         start = self.draw(count, generator)
         wanted = tuple(v.repeat_interleave(count, 0) for v in self._known)
         y = wanted if isinstance(self._y, tuple) else wanted[0]
-        return self._inverse.solve(y, self._tap, start=start, tol=tol, max_products=max_products)
+        return self._solve(y, self._tap, start=start, tol=tol, max_products=max_products)
 
     @property
     def _known(self) -> tuple[Tensor, ...]:
