@@ -147,3 +147,43 @@ def test_names_cannot_break_the_page():
     page = pi.invert(Odd(), torch.zeros(1, 2)).ledger.to_html()
     assert "<b>" not in page
     assert "&lt;b&gt;&amp;" in page
+
+
+class ReadsAllPositions(torch.nn.Module):
+    """A recurrent cell: each step reads one position, all steps together read the whole input."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell = torch.nn.GRUCell(4, 6)
+
+    def forward(self, x):  # (N, 5, 4) -> (N, 6)
+        hidden = x.new_zeros(len(x), 6)
+        for position in range(x.shape[1]):
+            hidden = self.cell(x[:, position], hidden)
+        return hidden
+
+
+class Mixture(torch.nn.Module):
+    """Three bijective branches, weighed by a gate whose weights are read one by one."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = torch.nn.Linear(6, 3)
+        self.branches = torch.nn.ModuleList(torch.nn.Linear(6, 6) for _ in range(3))
+
+    def forward(self, x):  # (N, 6) -> (N, 6)
+        weights = self.gate(x).softmax(1)
+        return sum(weights[:, i : i + 1] * branch(x) for i, branch in enumerate(self.branches))
+
+
+def test_only_a_bottleneck_counts_as_lost():
+    torch.manual_seed(0)
+    assert "at least 14 of 20" in pi.invert(ReadsAllPositions().eval(), torch.zeros(1, 5, 4)).ledger.verdict
+    ledger = pi.invert(Mixture().eval(), torch.zeros(1, 6)).ledger
+    assert "no dimension need be lost" in ledger.verdict
+    assert not ledger.losses
+    chain = torch.nn.Sequential(torch.nn.Linear(8, 3), torch.nn.Tanh(), torch.nn.Linear(3, 5)).eval()
+    ledger = pi.invert(chain, torch.zeros(1, 8)).ledger
+    assert "at least 5 of 8" in ledger.verdict
+    assert ledger.narrowest is not None
+    assert ledger.narrowest.name == "0"
