@@ -12,6 +12,7 @@ from preimage.capture.graph import Graph
 from preimage.capture.interpret import evaluate
 from preimage.inverse.context import RuleContext
 from preimage.inverse.execute import execute
+from preimage.inverse.measured import measured
 from preimage.inverse.planning.guarantee import Guarantee
 from preimage.inverse.planning.plan import Plan, plan
 from preimage.replace.corrector import Corrector
@@ -33,7 +34,7 @@ class Segment:
 
     def __init__(self, graph: Graph, source: str, target: str, context: RuleContext) -> None:
         self.graph, self.source, self.target, self.context = graph, source, target, context
-        self.plan: Plan = plan(graph, (target,), (source,))
+        self.plan: Plan = measured(graph, plan(graph, (target,), (source,)), context)
 
     @property
     def guarantee(self) -> Guarantee:

@@ -62,7 +62,8 @@ def plan(
         given: names of values that are known beforehand and not counted: conditioning inputs.
 
     Returns:
-        The plan; its promises are those of shapes alone. A map such as ``cat([x, 2 x])`` is a left inverse, not a bijection: values are counted.
+        The plan; its promises are those of shapes alone. A map such as ``cat([x, 2 x])`` is a left inverse,
+        not a bijection: values are counted.
 
     Raises:
         NotInvertibleError: when a wanted value has no influence on the known ones.

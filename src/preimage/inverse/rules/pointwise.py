@@ -176,9 +176,7 @@ def elu(site: Site, y: Tensor) -> Solved:
 _register(("selu",), -SELU_ALPHA * SELU_SCALE, math.inf, _selu)
 _register(("sigmoid",), 0.0, 1.0, lambda _, y: y.log() - torch.log1p(-y))
 _register(("tanh",), -1.0, 1.0, lambda _, y: torch.atanh(y))
-_register(
-    ("softplus",), 0.0, math.inf, _softplus, _where_positive(1, "beta", 1.0, Guarantee.OPAQUE)
-)
+_register(("softplus",), 0.0, math.inf, _softplus, _where_positive(1, "beta", 1.0, Guarantee.OPAQUE))
 _register(("log_sigmoid",), -math.inf, 0.0, lambda _, y: y - torch.log(-torch.expm1(y)))
 _register(("exp",), 0.0, math.inf, lambda _, y: y.log())
 _register(("log",), -math.inf, math.inf, lambda _, y: y.exp())
