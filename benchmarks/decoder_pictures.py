@@ -1,11 +1,8 @@
 """The photographs that picture decoders are trained, checked and measured on, read from public packages.
 
 decoder-pictures.txt lists them: split, package, path. Those of Debian's packages are read from where they are
-installed, or from a folder into which the packages were unpacked:
-
-    apt-get download gcompris-qt-data lomiri-wallpapers-16.04 lomiri-wallpapers-20.04 mate-backgrounds \\
-        opencv-doc palapeli-data plasma-workspace-wallpapers scratch tuxpaint-stamps-default
-    for file in *.deb; do dpkg-deb -x $file debian; done
+installed, or from a folder into which the packages were unpacked; those of npm packages lie beside, under npm/.
+docs/picture_prior.md names all packages and the commands that fetch them.
 
 The split is by scene: no photograph of a scene under "test" is anywhere else. GCompris keeps its photographs inside
 resource files; ``file.rcc#12`` is the thirteenth WebP picture in one, ``file.rcc#@999`` the one at byte 999.

@@ -52,7 +52,7 @@ class Bench:
             read = {p.name: p.read() for p in photographs}
             sources = {p.name: p.source for p in photographs}
         else:
-            chosen = entries("train")[::3]
+            chosen = entries("train")[:390:3]  # the oldest part of the list: figures stay comparable
             read = {e.name: e.read(arguments.debian) for e in chosen}
             sources = {name: name for name in read}
         each = self.each or max(1, CROPS // len(read))
