@@ -9,7 +9,6 @@ from torch import Tensor
 from preimage.certificate import Certificate
 from preimage.inverse.preimages.objective import Objective
 from preimage.inverse.preimages.question import Question
-from preimage.inverse.preimages.reach import Reach
 from preimage.inverse.preimages.slide import slide
 from preimage.inverse.solvers.allowed import Allowed, Everywhere
 from preimage.inverse.solvers.effort import Effort
@@ -43,7 +42,7 @@ def best(
         network that is not linear the minimum is one of its neighbourhood.
     """
     allowed = allowed or Everywhere()
-    reach = Reach(question.f, effort, objective.metric, allowed)
+    reach = question.reach(effort, objective.metric, allowed)
     x, first = reach.persistently(question.wanted, start)
     slid = slide(question.f, question.wanted, x, objective, effort=effort, steps=steps, allowed=allowed)
     certificate = replace(slid.certificate, iterations=first.iterations + slid.certificate.iterations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, final
 
 import torch
@@ -13,7 +14,12 @@ from preimage.capture.taps import TapLike
 from preimage.errors import NotInvertibleError, ShapeError
 from preimage.inverse.checks import check_values
 from preimage.inverse.packing import Packing, any_batch, stacked
+from preimage.inverse.preimages.reach import Reach
+from preimage.inverse.preimages.splitting import Cut, cut_at_functions
 from preimage.inverse.preimages.targets import Target
+from preimage.inverse.solvers.allowed import Allowed, Everywhere
+from preimage.inverse.solvers.effort import Effort
+from preimage.inverse.solvers.metric import Metric
 from preimage.inverse.values import Values, bare, several
 
 if TYPE_CHECKING:
@@ -53,6 +59,7 @@ class Question:
         def outputs(x: Tensor) -> Tensor:
             return stacked(graph, evaluate(graph, self.packing.unpack(x), known))
 
+        self.names = tuple(known)
         self.f: Callable[[Tensor], Tensor] = self._seen(any_batch(graph, outputs))
         values = stacked(graph, known).detach()
         self.wanted = values if self.target is None else self.target.wanted.to(values)
@@ -93,6 +100,23 @@ class Question:
     def unpack(self, x: Tensor) -> Values:
         """The unknown as inputs of the network."""
         return bare(tuple(self.packing.unpack(x).values()))
+
+    @cached_property
+    def guess(self) -> Tensor | None:
+        """The inverse's own first guess; None where that is a search too."""
+        if self.inverse.plan(self.tap).is_joint:
+            return None
+        return self.pack(self.inverse.first_guess(self.values, self.tap), "guess")
+
+    @cached_property
+    def cut(self) -> Cut | None:
+        """The network cut at its elementwise functions; None where that is not possible."""
+        return cut_at_functions(self.inverse.graph, self.names, self._seen(lambda y: y), self.wanted)
+
+    def reach(self, effort: Effort, metric: Metric | None = None, allowed: Allowed | None = None) -> Reach:
+        """How to get from a start to an answer."""
+        allowed = allowed or Everywhere()
+        return Reach(self.f, effort, metric, allowed, lambda: self.guess, lambda: self.cut)
 
     def start(self, given: Values | None) -> Tensor:
         """Where to begin: what the user gave, else the first guess of the inverse."""

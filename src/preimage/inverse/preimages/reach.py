@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from preimage.certificate import Certificate, relative_residual
+from preimage.inverse.preimages.relay import relay
+from preimage.inverse.preimages.splitting import Cut, splitting
 from preimage.inverse.solvers.allowed import Allowed, Everywhere
 from preimage.inverse.solvers.dual_newton import dual_newton
 from preimage.inverse.solvers.effort import Effort
-from preimage.inverse.solvers.gauss_newton import gauss_newton
 from preimage.inverse.solvers.linearisation import FEW
 from preimage.inverse.solvers.metric import Metric
 
@@ -27,6 +28,10 @@ STATIONS = (0.25, 0.5, 0.75, 1.0)
 """Where the last attempt stops on the straight way from f(start) to y."""
 
 
+def _nothing() -> None:
+    """No other way."""
+
+
 @final
 @dataclass(frozen=True)
 class Reach:
@@ -37,32 +42,62 @@ class Reach:
         effort: tolerance and limits of each attempt.
         metric: what changes of x are likely; the identity when None.
         allowed: the set that x must not leave.
+        guess: another start for samples that are not solved; None where there is none.
+        cut: the network cut at its elementwise functions, for samples that are not solved then; None where it
+            cannot be cut.
     """
 
     f: Callable[[Tensor], Tensor]
     effort: Effort
     metric: Metric | None = None
     allowed: Allowed = field(default_factory=Everywhere)
+    guess: Callable[[], Tensor | None] = _nothing
+    cut: Callable[[], Cut | None] = _nothing
 
     def once(self, y: Tensor, start: Tensor) -> Found:
-        """Gauss-Newton steps by the method that the number of outputs asks for."""
-        if prod(y.shape[1:]) > FEW and isinstance(self.allowed, Everywhere):
-            return gauss_newton(self.f, y, start, effort=self.effort, metric=self.metric)
-        return dual_newton(self.f, y, start, effort=self.effort, metric=self.metric, allowed=self.allowed)
+        """Steps with J written down where f has few outputs; where it has many, whatever method gets on.
+
+        J costs a gradient an output. Where that is too much, the search runs in coordinates in which the
+        allowed set has no bounds.
+        """
+        if prod(y.shape[1:]) <= FEW:
+            return dual_newton(self.f, y, start, effort=self.effort, metric=self.metric, allowed=self.allowed)
+        inside = self.allowed.inside
+        u, certificate = relay(
+            lambda u: self.f(inside(u)),
+            y,
+            self.allowed.coordinates(start),
+            effort=self.effort,
+            metric=self.metric,
+        )
+        return inside(u), certificate
 
     def persistently(self, y: Tensor, start: Tensor) -> Found:
-        """Once; for samples that are not solved again from the start with noise; at last by continuation.
+        """Once; then, for samples that are not solved, one way after the other.
 
-        Behind a dead rectifier f has no gradient, and another start is the only way out. Continuation
-        follows the solution while the wanted value moves from f(start) to y on a straight way. Maps with
-        many outputs get the one attempt: each costs them all the products that were granted.
+        From another guess; by splitting the network, which no local minimum stops; from the start with noise,
+        since behind a dead rectifier f has no gradient; at last by continuation, which follows the solution
+        while the wanted value moves from f(start) to y on a straight way. Maps with many outputs get the one
+        attempt: each costs them all the products that were granted.
         """
         found = self.once(y, start)
         if prod(y.shape[1:]) > FEW:
             return found
+        if not found[1].ok and (guess := self.guess()) is not None:
+            found = self._again(found, y, guess, Reach.once)
+        if not found[1].ok and self.cut() is not None:
+            found = self._again(found, y, start, Reach._split)
         for seed, (part, spread) in enumerate(STARTS):
             found = self._again(found, y, _noisy(start, part, spread, seed), Reach.once)
         return self._again(found, y, _noisy(start, *STARTS[0], seed=0), Reach._continued)
+
+    def _split(self, y: Tensor, start: Tensor) -> Found:
+        cut = self.cut()
+        if cut is None:
+            return self.once(y, start)
+        return splitting(
+            self.f, y, start, cut=cut, polish=self.once, effort=self.effort, allowed=self.allowed
+        )
 
     def _again(
         self, found: Found, y: Tensor, start: Tensor, method: Callable[[Reach, Tensor, Tensor], Found]

@@ -69,7 +69,7 @@ def sample(
     wanted = question.wanted.repeat_interleave(count, 0)
     start = first + spread * _draws(question, first, seed)
     effort = Effort(tolerance=tol)
-    x, certificate = Reach(question.f, effort).persistently(wanted, start)
+    x, certificate = Reach(question.f, effort, cut=lambda: question.cut).persistently(wanted, start)
     return question.unpack(x), certificate
 
 

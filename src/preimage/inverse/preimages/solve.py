@@ -13,7 +13,6 @@ from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate, relative_residual
 from preimage.inverse.calibrate import refine
 from preimage.inverse.preimages.question import Question, Wanted
-from preimage.inverse.preimages.reach import Reach
 from preimage.inverse.solvers.effort import Effort
 from preimage.inverse.solvers.linearisation import FEW
 from preimage.inverse.values import Values
@@ -52,7 +51,7 @@ def solve(
     if decoder is not None and question.target is None and prod(wanted.shape[1:]) > FEW:
         x, certificate = refine(question.f, wanted, decoder, start=first, effort=effort)
     else:
-        reach = Reach(question.f, effort, None if decoder is None else decoder.metric)
+        reach = question.reach(effort, None if decoder is None else decoder.metric)
         x, certificate = reach.persistently(wanted, first)
     if effort.watch is not None and effort.watch.ended:
         certificate = _stopped(question, x, certificate, effort)

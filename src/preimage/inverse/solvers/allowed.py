@@ -18,6 +18,12 @@ STEPS = 12
 LENGTHS = (1.0, 0.5, 0.2, 0.05)
 """Parts of such a step that are tried."""
 
+NEAR = 0.97
+"""How near to a bound a search in coordinates begins: at the bound itself nothing would move."""
+
+CURVE = 1.0
+"""How far from a single bound its coordinates bend."""
+
 
 class Allowed(ABC):
     """The set that x must not leave."""
@@ -29,6 +35,14 @@ class Allowed(ABC):
     @abstractmethod
     def project(self, x: Tensor) -> Tensor:
         """The nearest allowed point, ``(N, *in)``."""
+
+    @abstractmethod
+    def inside(self, u: Tensor) -> Tensor:
+        """A smooth map of the whole space onto the inside of the set, of slope 1 far from its bounds."""
+
+    @abstractmethod
+    def coordinates(self, x: Tensor) -> Tensor:
+        """u with ``inside(u)`` next to x: x itself where it lies well inside, else somewhat further in."""
 
     @abstractmethod
     def change(
@@ -50,6 +64,14 @@ class Everywhere(Allowed):
     """No bounds: one linear system."""
 
     def project(self, x: Tensor) -> Tensor:
+        """X itself."""
+        return x
+
+    def inside(self, u: Tensor) -> Tensor:
+        """U itself."""
+        return u
+
+    def coordinates(self, x: Tensor) -> Tensor:
         """X itself."""
         return x
 
@@ -91,6 +113,27 @@ class Box(Allowed):
         """X clipped."""
         return x.clamp(self.low.to(x), self.high.to(x))
 
+    def inside(self, u: Tensor) -> Tensor:
+        """A hyperbolic tangent between two bounds, a hyperbola where there is one, u where there is none."""
+        low, high = self.low.to(u), self.high.to(u)
+        both, one, below = _kinds(low, high)
+        middle, half = _interval(low, high, both)
+        offset = torch.where(below, u - low, high - u).nan_to_num(0.0, 0.0, 0.0)
+        away = (offset + (offset.square() + CURVE**2).sqrt()) / 2
+        curved = torch.where(below, low + away, high - away)
+        return torch.where(both, middle + half * torch.tanh((u - middle) / half), torch.where(one, curved, u))
+
+    def coordinates(self, x: Tensor) -> Tensor:
+        """The inverse of ``inside``, of a point that keeps off the bounds by a small part of the box."""
+        low, high = self.low.to(x), self.high.to(x)
+        both, one, below = _kinds(low, high)
+        middle, half = _interval(low, high, both)
+        share = ((x - middle) / half).clamp(-NEAR, NEAR)
+        away = torch.where(below, x - low, high - x).nan_to_num(1.0, 1.0, 1.0).clamp_min((1 - NEAR) * CURVE)
+        offset = away - CURVE**2 / (4 * away)
+        curved = torch.where(below, low + offset, high - offset)
+        return torch.where(both, middle + half * torch.atanh(share), torch.where(one, curved, x))
+
     def change(
         self, linear: Linearisation, x: Tensor, anchor: Tensor, residual: Tensor, damping: Tensor
     ) -> Tensor:
@@ -128,3 +171,16 @@ class Box(Allowed):
             v, missing = torch.where(pick, trial, v), torch.where(pick, lacks, missing)
             left = left & ~better
         return None if bool(left.all()) else (v, missing)
+
+
+def _kinds(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where both bounds are finite, where one is, and where that one is the lower."""
+    below, above = low.isfinite(), high.isfinite()
+    return below & above, below ^ above, below
+
+
+def _interval(low: Tensor, high: Tensor, both: Tensor) -> tuple[Tensor, Tensor]:
+    """Middle and half width; any numbers where a bound is infinite."""
+    half = torch.where(both, (high - low) / 2, 1.0)
+    middle = torch.where(both, (high + low) / 2, 0.0)
+    return middle, half.clamp_min(torch.finfo(half.dtype).tiny)
