@@ -1,12 +1,15 @@
-"""How often the intervals of a calibrated posterior hold the truth, at every tap of EfficientNet-Lite0.
+"""How often the intervals of posteriors hold the truth, at every tap of EfficientNet-Lite0.
 
-    python benchmarks/uncertainty.py --debian FOLDER                  # 130 photographs of public packages
+    python benchmarks/uncertainty.py --debian FOLDER                  # 144 photographs of public packages
     python benchmarks/uncertainty.py --sources zoo                    # the 16 packaged ones
     python benchmarks/uncertainty.py --sources zoo --size 64 --quick  # a minute
+    python benchmarks/uncertainty.py --debian FOLDER --data-free      # no pictures, at 64 pixels
 
-Photographs are those of decoder_pictures.py. The intervals are calibrated on photographs of the split "train" and
-measured on others, of packages from which nothing was chosen. Coverage is that of all pixels and channels of
-a picture; its mean, spread and extremes are over pictures. Seconds are process time of one thread.
+Photographs are those of decoder_pictures.py. The intervals are calibrated on photographs of the split "train", as many
+of each package as of any other as far as that goes, and measured on others, of packages from which nothing was chosen.
+The shipped picture decoder has seen all of "train": its intervals are calibrated on those photographs of the other
+splits that are not measured on. Coverage is that of all pixels and channels of a picture; its mean, spread and extremes
+are over pictures. Seconds are process time of one thread.
 """
 
 import argparse
@@ -21,15 +24,19 @@ import torch
 from torch import Tensor
 
 import preimage as pi
-from decoder_pictures import entries
-from preimage import zoo
+from decoder_pictures import Entry, entries
+from preimage import decoders, zoo
 from preimage.gallery.calibration import crops
+from preimage.inverse.posterior.measure import in_turn
+from preimage.inverse.posterior.posterior import Posterior
 
 RESULT = Path(__file__).parent / "results" / "uncertainty.json"
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 UNTOUCHED = ("gcompris-qt-data", "opencv-doc", "palapeli-data", "zoo")
 MOVED = ("stem", "block 2", "block 7", "pooled", "logits")
-CROPS = 130
+CROPS = 144
+FREE = ("stem", "block 1", "block 4", "block 7")
+FREE_SIZE, FREE_PICTURES = 64, 4
 
 
 class Bench:
@@ -44,6 +51,7 @@ class Bench:
         held = [e for e in held if e.package != "zoo" or e.path in demo]
         held = [e for e in held if not arguments.quick or e.package == "zoo"]
         self.held = [entry.name for entry in held]
+        self.left = [e for e in entries("test", "validation") if e not in held]
         self.test = torch.stack([self.network.preprocess(e.read(arguments.debian)) for e in held])
 
     def _calibration(self, arguments: argparse.Namespace) -> tuple[Tensor, Tensor]:
@@ -61,17 +69,29 @@ class Bench:
         return x, torch.tensor([order[sources[name]] for name in names])
 
 
+def balanced(count: int) -> list[Entry]:
+    """Training photographs, as many of each package, or resource file of one, as of any other."""
+    listed = entries("train")
+    kinds = [e.path.partition("#")[0] if "#" in e.path else e.package for e in listed]
+    number = {kind: n for n, kind in enumerate(dict.fromkeys(kinds))}
+    chosen = in_turn(torch.tensor([number[kind] for kind in kinds]), count)
+    return [listed[n] for n in sorted(chosen.tolist())]
+
+
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     begun = time.process_time()
     return work(), time.process_time() - begun
 
 
-def coverage(inverse: pi.Inverse, x: Tensor, features: list[dict[str, Tensor]], tap: str) -> dict:
+Ask = Callable[[Tensor, str], Posterior]
+
+
+def coverage(ask: Ask, x: Tensor, features: list[dict[str, Tensor]], tap: str) -> dict:
     """How many numbers of each picture lie in their intervals, and how wide these are."""
     inside: dict[float, list[float]] = {level: [] for level in LEVELS}
     widths, errors, seconds = [], [], 0.0
     for picture, values in zip(x.split(1), features, strict=True):
-        posterior, spent = timed(lambda y=values[tap]: inverse.posterior(y, tap))
+        posterior, spent = timed(lambda y=values[tap]: ask(y, tap))
         seconds += spent
         errors.append((posterior.mean - picture).square().mean().sqrt().item())
         for level in LEVELS:
@@ -86,6 +106,7 @@ def coverage(inverse: pi.Inverse, x: Tensor, features: list[dict[str, Tensor]], 
         "root mean square error": round(fmean(errors), 4),
         "seconds": round(seconds / len(x), 4),
         "mode": posterior.mode,
+        "evidence": posterior.certificate.message,
     }
 
 
@@ -120,9 +141,13 @@ def main() -> None:
     parser.add_argument("--debian", type=Path, default=Path("/"), help="where the packages are unpacked")
     parser.add_argument("--sources", choices=("zoo", "train"), default="train")
     parser.add_argument("--size", type=int, default=224, help="side of the pictures in pixels")
+    parser.add_argument("--data-free", action="store_true", help="members of preimages alone")
     parser.add_argument("--quick", action="store_true", help="few crops, three pictures; nothing is written")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    if arguments.data_free:
+        data_free(arguments)
+        return
     bench = Bench(arguments)
     network = bench.network
     data = pi.Calibration(bench.x, bench.groups)
@@ -137,25 +162,57 @@ def main() -> None:
         "held out": bench.held,
         "size": arguments.size,
         "taps": {},
+        "painted": {},
         "moved": {},
     }
     print(f"{seconds:.0f} s to calibrate on {len(bench.x)} crops, {state / 1e6:.0f} MB", flush=True)
     features = [inverse.features(picture) for picture in bench.test.split(1)]
-    for tap in inverse.taps:
-        report["taps"][tap] = coverage(inverse, bench.test, features, tap)
-        print(line(tap, report["taps"][tap]), flush=True)
-        write(report, arguments)
+    measure(report, "taps", inverse.posterior, bench, features, arguments)
+    if arguments.sources != "train" or arguments.quick:
+        return
+    attached = decoders.load("efficientnet-lite0").attach(inverse)
+    left = torch.stack([network.preprocess(e.read(arguments.debian)) for e in bench.left])
+    measure(report, "painted", attached.measured_on(left).posterior, bench, features, arguments)
     for tap in (tap for tap in MOVED if tap in inverse.taps):
         report["moved"][tap] = moved(inverse, bench.test[:2], tap, 2)
         print(tap, report["moved"][tap], flush=True)
-        write(report, arguments)
+        write(report, arguments.sources)
 
 
-def write(report: dict, arguments: argparse.Namespace) -> None:
-    if arguments.quick:
-        return
+def measure(
+    report: dict,
+    name: str,
+    ask: Ask,
+    bench: Bench,
+    features: list[dict[str, Tensor]],
+    arguments: argparse.Namespace,
+) -> None:
+    """Coverage at every tap into a part of the report."""
+    for tap in features[0]:
+        report[name][tap] = coverage(ask, bench.test, features, tap)
+        print(line(tap, report[name][tap]), flush=True)
+        if not arguments.quick:
+            write(report, arguments.sources)
+
+
+def data_free(arguments: argparse.Namespace) -> None:
+    """Members of preimages: no picture but the ones that are measured on is read."""
+    network = zoo.load("efficientnet-lite0", FREE_SIZE)
+    inverse = pi.invert(network.module, network.example, taps=network.taps)
+    held = [e for e in entries("test") if e.package in UNTOUCHED and e.package != "zoo"]
+    held = held[:: -(-len(held) // FREE_PICTURES)]
+    x = torch.stack([network.preprocess(e.read(arguments.debian)) for e in held])
+    features = [inverse.features(picture) for picture in x.split(1)]
+    report = {"held out": [e.name for e in held], "size": FREE_SIZE, "taps": {}}
+    for tap in FREE:
+        report["taps"][tap] = coverage(inverse.posterior, x, features, tap)
+        print(line(tap, report["taps"][tap]), flush=True)
+        write(report, "data-free")
+
+
+def write(report: dict, name: str) -> None:
     found = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    found[arguments.sources] = report
+    found[name] = report
     RESULT.write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -179,6 +179,7 @@ def test_wrong_data_is_refused():
 def test_sources_take_turns():
     assert in_turn(torch.tensor([1, 1, 1, 2, 3, 3]), 4).tolist() == [0, 3, 4, 1]
     assert in_turn(torch.tensor([1, 1]), 9).tolist() == [0, 1]
+    assert in_turn(torch.arange(9), 3).tolist() == [0, 3, 6]  # not the first three of a sorted list
 
 
 def sources_of_different_scale(count, each, spread, generator):
