@@ -16,6 +16,7 @@ from preimage.inverse.planning.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.moments import moments_of_samples
 from preimage.inverse.smooth import is_spatial, smooth_metric, textured_start
+from preimage.inverse.solvers.continuation import continuation
 from preimage.inverse.solvers.dense_newton import dense_newton, jacobian_matrix
 from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
 from preimage.inverse.solvers.jacobian import Jacobian
@@ -28,6 +29,9 @@ WRITTEN, PROBED, FINISHING = 1024, 128, 15
 """Most unknowns of a Jacobian that is written down, and of one that is written down again to look for a
 second solution; most Newton steps with it."""
 
+PATH = 12
+"""Most steps of continuation for one sample of a residual block."""
+
 CHEAP, STARTS = 100, 12
 """Most unknowns for which other starts are tried, and how many."""
 
@@ -38,7 +42,7 @@ that no amount of work makes the answer exact. ``Inverse.solve`` spends more."""
 
 @register_inverse("preimage::residual", guarantee=Guarantee.ITERATIVE)
 def residual(site: Site, y: Tensor) -> Solved:
-    """x + g(x) = y by damped Gauss-Newton steps from x = y."""
+    """x + g(x) = y by damped Gauss-Newton steps from x = y; a small block by continuation where they fail."""
     rows = _known_rows(site, y)
     return _solve(site, rows, rows.reshape(rows.shape[0], *site.event))
 
@@ -76,6 +80,8 @@ def _solve(site: Site, y: Tensor, first: Tensor | None) -> Solved:
         x, certificate = gauss_newton(solve, y, begin, effort=effort)
         if trusted and not certificate.ok and is_small(x, y):
             x, certificate = finished(solve, y, (x, begin), certificate, effort.tolerance)
+            if first is not None:
+                x, certificate = continued(solve, y, (x, first), certificate, effort.tolerance)
     square = math.prod(site.event) <= y[0].numel()
     unique = trusted and certificate.ok and square and is_unique(solve, y, x, effort.tolerance)
     found = site.from_samples(site.source, x.detach())
@@ -117,6 +123,36 @@ def finished(
         left = ~(residual <= tolerance)
         if not bool(left.any()):
             break
+    converged = residual <= tolerance
+    message = "" if bool(converged.all()) else certificate.message
+    return x, replace(certificate, residual=residual, converged=converged, message=message)
+
+
+def continued(
+    region: Callable[[Tensor], Tensor],
+    y: Tensor,
+    found: tuple[Tensor, Tensor],
+    certificate: Certificate,
+    tolerance: float,
+) -> tuple[Tensor, Certificate]:
+    """The samples of a residual block that Newton's method left unsolved, along the path from x = y.
+
+    Args:
+        region: the function, ``x + g(x)``.
+        y: its values ``(N, *out)``.
+        found: the answer so far, and where the path starts, ``(N, *in)`` each.
+        certificate: evidence of the answer so far.
+        tolerance: relative residual at which a sample is solved.
+    """
+    x, start = found
+    left = ~certificate.converged & certificate.residual.isfinite()
+    if not bool(left.any()) or x[0].numel() != y[0].numel():
+        return x, certificate
+    solved, evidence = continuation(region, y[left], start[left], tolerance=tolerance, steps=PATH)
+    better = evidence.residual < certificate.residual[left]
+    x, residual = x.clone(), certificate.residual.clone()
+    x[left] = torch.where(better.view(-1, *[1] * (x.dim() - 1)), solved, x[left])
+    residual[left] = torch.minimum(evidence.residual.to(residual), residual[left])
     converged = residual <= tolerance
     message = "" if bool(converged.all()) else certificate.message
     return x, replace(certificate, residual=residual, converged=converged, message=message)
