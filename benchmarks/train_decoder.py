@@ -24,7 +24,7 @@ from torch import Tensor
 from decoder_crops import Crops
 from decoder_pictures import entries, inputs, scales, stamps
 from frozen_lite import Frozen, taps
-from preimage import invert, zoo
+from preimage import Calibration, invert, zoo
 from preimage.decoders.blueprint import Blueprint
 from preimage.decoders.network import DecoderNetwork
 from preimage.decoders.owner import Owner
@@ -140,6 +140,7 @@ class Training:
         card = {"network": "efficientnet-lite0", **self.card, "validation_psnr": self.quality()}
         owner = Owner.of(graph_of.graph, values)
         decoder = finished(self.average, owner, self.frozen, self.mirrored(), card)
+        decoder = decoder.measured_on(Calibration(self.held), self.frozen)
         decoder.save(self.arguments.folder / "efficientnet-lite0")
         print(json.dumps(decoder.card, indent=1))
 
