@@ -12,9 +12,13 @@ import typer
 from preimage.errors import PictureError, PreimageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from preimage import zoo
     from preimage.gallery import Record
     from preimage.gallery.command import Pictures
+    from preimage.gallery.engine import Painter
+    from preimage.inverse.inverse import Inverse
 
 
 def invert(
@@ -56,7 +60,8 @@ def invert(
     )
     other = {} if no_calibration else _calibration(calibration, shown)
     chosen = tuple(tap.strip() for tap in taps.split(",") if tap.strip())
-    order = Order(network, shown, out, other, chosen, crops, Effort(products=products), cache)
+    attach = None if no_calibration else _attach(network.name)
+    order = Order(network, shown, out, other, chosen, crops, Effort(products=products), cache, attach)
     progress = gallery.Silence() if quiet else gallery.progress_on(sys.stderr)
     record = carry_out(order, progress, lambda text: typer.echo(text, err=as_json))
     typer.echo(_as_json(record) if as_json else _summary(record, out))
@@ -78,6 +83,13 @@ def _calibration(folder: Path | None, shown: Pictures) -> Pictures:
             " or --no-calibration"
         )
     return other
+
+
+def _attach(network: str) -> Callable[[Inverse], Painter] | None:
+    """The picture prior that ships for a network of the zoo; None where there is none."""
+    from preimage import decoders
+
+    return decoders.load(network).attach if network in decoders.names() else None
 
 
 def _preprocessing(input_shape: str, mean: str, std: str) -> zoo.Preprocessing:

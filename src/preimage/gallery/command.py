@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from preimage import zoo
 from preimage.gallery.cache import Decoders, fingerprint, remembered
 from preimage.gallery.calibration import crops
+from preimage.gallery.engine import Painter
 from preimage.gallery.folder import check_target
 from preimage.gallery.job import Job, run
 from preimage.gallery.measure import Effort
@@ -38,6 +39,7 @@ class Order:
         each: crops per calibration picture.
         effort: of the refined column.
         cache: folder that keeps decoders between runs; nothing is kept by default.
+        attach: makes a trained decoder's painter of the inverse; nothing is painted by default.
     """
 
     network: zoo.Network
@@ -48,6 +50,7 @@ class Order:
     each: int = 24
     effort: Effort = field(default_factory=Effort)
     cache: Path | None = None
+    attach: Callable[[Inverse], Painter] | None = None
 
 
 def carry_out(order: Order, progress: Progress, say: Callable[[str], None]) -> Record:
@@ -74,7 +77,8 @@ def carry_out(order: Order, progress: Progress, say: Callable[[str], None]) -> R
         if order.calibration:
             inverse = calibrated(inverse, order, progress)
         seen = {"pictures": list(order.calibration), "crops": len(order.calibration) * order.each}
-        job = Job(order.network, order.pictures, inverse.taps, order.effort, seen)
+        painter = None if order.attach is None else order.attach(inverse)
+        job = Job(order.network, order.pictures, inverse.taps, order.effort, seen, painter)
         return run(inverse, job, order.out, progress)
     finally:
         progress.close()

@@ -35,3 +35,16 @@ class Engine(Protocol):
     ) -> tuple[Any, Certificate]:
         """Refined inverse, from a start."""
         ...
+
+
+class Painter(Protocol):
+    """A trained decoder for the same network, such as ``preimage.decoders.Attached``."""
+
+    @property
+    def painted(self) -> Sequence[str]:
+        """Labels of the taps that it was trained for."""
+        ...
+
+    def calibrated(self, y: Any, tap: Any = None) -> tuple[Any, Certificate]:
+        """The picture that it paints."""
+        ...

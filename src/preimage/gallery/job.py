@@ -17,7 +17,7 @@ from torch import Tensor
 
 from preimage import __version__
 from preimage.errors import PictureError
-from preimage.gallery.engine import Engine
+from preimage.gallery.engine import Engine, Painter
 from preimage.gallery.folder import MARK, check_target, whole_folder
 from preimage.gallery.measure import Effort, Measurement, measure
 from preimage.gallery.page import page
@@ -37,6 +37,7 @@ class Job:
         taps: labels of the engine's taps, shallow to deep.
         effort: of the refined column.
         calibration: what the engine was calibrated on, for the record.
+        painter: a trained decoder for the network, whose answers get a row of their own; none by default.
     """
 
     network: Network
@@ -44,10 +45,11 @@ class Job:
     taps: Sequence[str]
     effort: Effort = field(default_factory=Effort)
     calibration: Mapping[str, Any] = field(default_factory=dict)
+    painter: Painter | None = None
 
 
 def run(engine: Engine, job: Job, out: str | Path, progress: Progress | None = None) -> Record:
-    """Invert every picture from every tap in three modes and write a gallery.
+    """Invert every picture from every tap in every mode and write a gallery.
 
     Writes ``index.html`` (self-contained), ``report.json``, one PNG sheet per picture and ``ghosts.png``.
     Nothing appears under ``out`` until all of it is written.
@@ -87,7 +89,13 @@ def _measured(engine: Engine, job: Job, progress: Progress) -> tuple[Record, Mea
     inputs = {name: job.network.preprocess(picture) for name, picture in job.pictures.items()}
     depths = _depths(engine, job, next(iter(inputs.values())))
     measurement = measure(
-        engine, job.network.preprocessing, inputs, depths=depths, effort=job.effort, progress=progress
+        engine,
+        job.network.preprocessing,
+        inputs,
+        depths=depths,
+        effort=job.effort,
+        progress=progress,
+        painter=job.painter,
     )
     record = Record(
         network=_network(job.network),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from preimage.certificate import Certificate
 from preimage.errors import PreimageError
-from preimage.gallery.engine import Engine
+from preimage.gallery.engine import Engine, Painter
 from preimage.gallery.metrics import feature_error, pairwise_distance, psnr, ssim
 from preimage.gallery.parallel import side_by_side
 from preimage.gallery.progress import Progress
@@ -60,6 +60,7 @@ def measure(
     depths: Sequence[Depth],
     effort: Effort,
     progress: Progress,
+    painter: Painter | None = None,
 ) -> Measurement:
     """Invert every picture from every depth in every mode, and measure both axes of each answer.
 
@@ -70,6 +71,7 @@ def measure(
         depths: where to invert from.
         effort: of the refined column.
         progress: told after each mode and depth.
+        painter: a trained decoder, which makes a mode of its own; none by default.
 
     Returns:
         Everything measured.
@@ -88,6 +90,8 @@ def measure(
         x = torch.stack([inputs[name] for name in names])
         y = _features(engine, x, depth.label)
         answers = _answers(engine, y, depth.label, effort, progress)
+        if painter is not None:
+            answers["painted"] = _painted(painter, y, depth.label)
         for i, name in enumerate(names):
             given, wanted = x[i : i + 1], y[i : i + 1]
             judge = Judge(engine, preprocessing, given, wanted, tap=depth.label, distance=result.distance)
@@ -213,7 +217,7 @@ class Judge:
 def _answers(
     engine: Engine, y: Tensor, tap: str, effort: Effort, progress: Progress
 ) -> dict[Mode, list[Answer]]:
-    """The three modes in order, one answer per picture."""
+    """The three modes of every inverse, one answer per picture."""
     free = _timed(lambda: engine.data_free(y, tap=tap), len(y))
     progress.step(f"{tap}, data-free")
     calibrated = _timed(lambda: engine.calibrated(y, tap=tap), len(y))
@@ -224,6 +228,14 @@ def _answers(
     )
     progress.step(f"{tap}, refined")
     return {"data-free": free, "calibrated": calibrated, "refined": refined}
+
+
+def _painted(painter: Painter, y: Tensor, tap: str) -> list[Answer]:
+    """The decoder's answers; refused at depths for which it was not trained."""
+    if tap not in painter.painted:
+        words = f"the decoder was not trained for {tap}"
+        return [Answer(None, float("nan"), False, words, float("nan"))] * len(y)
+    return _timed(lambda: painter.calibrated(y, tap=tap), len(y))
 
 
 def _starts(free: list[Answer], calibrated: list[Answer]) -> Tensor | None:

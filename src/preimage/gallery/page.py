@@ -12,7 +12,7 @@ from typing import Any
 from preimage.gallery.chart import Line, depth_chart
 from preimage.gallery.measure import Measurement
 from preimage.gallery.panels import STYLES, panel, where
-from preimage.gallery.records import MODES, Record
+from preimage.gallery.records import Mode, Record
 from preimage.gallery.table import numbers
 
 
@@ -37,6 +37,8 @@ def page(record: Record, measurement: Measurement) -> str:
         "count": _count(record.pictures),
         "Count": _count(record.pictures).capitalize(),
         "depths": len(record.depths),
+        "ways": {3: "three", 4: "four"}[len(record.modes)],
+        "painted": _PAINTED if "painted" in record.modes else "",
         "last": len(record.depths) - 1,
         "start": start,
         "where": where(record.depths[start]),
@@ -50,6 +52,11 @@ def page(record: Record, measurement: Measurement) -> str:
         "script": _asset("page.js"),
     }
     return Template(_asset("page.html")).substitute(values)
+
+
+_PAINTED = """<dt>painted</dt><dd>Calibrated too, by a picture prior: a small network that was trained on
+other photographs to paint the mean of all pictures with these features. What the features do not tell comes
+out smooth.</dd>"""
 
 
 def _asset(name: str) -> str:
@@ -67,10 +74,11 @@ def _calibrated_on(record: Record) -> str:
 
 def _charts(record: Record) -> Iterable[str]:
     labels = [depth.label for depth in record.depths]
-    rows = record.summary()
-    decibels = [_capped(line) for line in (*_mode_lines(rows, "psnr"), *_yardstick_lines(rows, "psnr"))]
+    rows, modes = record.summary(), record.modes
+    lines = (*_mode_lines(rows, modes, "psnr"), *_yardstick_lines(rows, "psnr"))
+    decibels = [_capped(line) for line in lines]
     yield depth_chart(f"PSNR, dB (above {_CAP:.0f} drawn at {_CAP:.0f})", labels, decibels)
-    errors = [*_mode_lines(rows, "feature_error"), *_yardstick_lines(rows, "feature_error")]
+    errors = [*_mode_lines(rows, modes, "feature_error"), *_yardstick_lines(rows, "feature_error")]
     yield depth_chart("feature error", labels, errors, logarithmic=True)
 
 
@@ -82,7 +90,7 @@ def _capped(line: Line) -> Line:
     return replace(line, values=[None if value is None else min(value, _CAP) for value in line.values])
 
 
-def _mode_lines(rows: list[dict[str, Any]], measure: str) -> list[Line]:
+def _mode_lines(rows: list[dict[str, Any]], modes: tuple[Mode, ...], measure: str) -> list[Line]:
     return [
         Line(
             mode,
@@ -90,7 +98,7 @@ def _mode_lines(rows: list[dict[str, Any]], measure: str) -> list[Line]:
             [row[mode][measure] for row in rows],
             frozenset(i for i, row in enumerate(rows) if row[mode]["converged"] < row[mode]["pictures"]),
         )
-        for mode in MODES
+        for mode in modes
     ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preimage.gallery.measure import Measurement
-from preimage.gallery.records import MODES, Cell, Depth, Record, Score
+from preimage.gallery.records import ALL_MODES, Cell, Depth, Record, Score
 from preimage.gallery.text import decibels, duration, fraction, percent
 from preimage.zoo.reading import pillow
 
@@ -18,9 +18,14 @@ from preimage.zoo.reading import pillow
 STYLES = {
     "data-free": "free",
     "calibrated": "calibrated",
+    "painted": "painted",
     "refined": "refined",
     "shrink and enlarge": "yardstick",
 }
+
+
+HEADINGS = {"painted": "painted (calibrated)"}
+"""Headings that say more than the name of their row."""
 
 
 def panel(record: Record, measurement: Measurement, name: str, start: int) -> str:
@@ -39,12 +44,14 @@ def panel(record: Record, measurement: Measurement, name: str, start: int) -> st
     height, width = original.shape[:2]
     photograph = _image(_data_uri(original), name)
     figures = [_figure("photograph", "", photograph, "what the network was shown")]
-    figures += [_answer(record, measurement, (name, record.depths[start], row)) for row in STYLES]
-    strip = "".join(_strip_row(record, measurement, name, row) for row in STYLES)
+    rows = (*record.modes, "shrink and enlarge")
+    figures += [_answer(record, measurement, (name, record.depths[start], row)) for row in rows]
+    strip = "".join(_strip_row(record, measurement, name, row) for row in rows)
     heads = "".join(_strip_head(depth, i) for i, depth in enumerate(record.depths))
     thumb = min(112, 1080 // len(record.depths))  # pixels, so that all depths fit on a wide screen
+    style = f"--aspect: {width} / {height}; --thumb: {thumb}px; --figures: {len(rows) + 1}"
     return (
-        f'<section class="picture" style="--aspect: {width} / {height}; --thumb: {thumb}px">'
+        f'<section class="picture" style="{style}">'
         f"<h2>{escape(name)}</h2>\n"
         f'<div class="stage">{"".join(figures)}</div>\n'
         f'<div class="strip"><table><thead><tr><td></td>{heads}</tr></thead>\n'
@@ -63,7 +70,9 @@ Place = tuple[str, Depth, str]  # picture, depth, row
 
 def _answer(record: Record, measurement: Measurement, place: Place) -> str:
     _, _, row = place
-    return _figure(row, STYLES[row], _ghost(measurement, place), _detail(record, place), row)
+    return _figure(
+        HEADINGS.get(row, row), STYLES[row], _ghost(measurement, place), _detail(record, place), row
+    )
 
 
 def _figure(heading: str, style: str, image: str, words: str, row: str = "") -> str:
@@ -94,7 +103,7 @@ def _strip_cell(record: Record, measurement: Measurement, place: Place, index: i
 
 def _found(record: Record, place: Place) -> tuple[Score | None, Cell | None]:
     name, depth, row = place
-    if row in MODES:
+    if row in ALL_MODES:
         cell = record.cell(name, depth.label, row)
         return cell.score, cell
     return record.yardstick(name, depth.label, row).score, None

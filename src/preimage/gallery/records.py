@@ -8,8 +8,12 @@ from statistics import fmean, median
 from typing import Any, Literal
 
 SCHEMA = "preimage.gallery/1"
-Mode = Literal["data-free", "calibrated", "refined"]
+Mode = Literal["data-free", "calibrated", "painted", "refined"]
 MODES: tuple[Mode, ...] = ("data-free", "calibrated", "refined")
+"""The modes of every gallery."""
+
+ALL_MODES: tuple[Mode, ...] = ("data-free", "calibrated", "painted", "refined")
+"""Those, and the one that needs a trained decoder for the network."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,12 @@ class Record:
     calibration: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The modes of this gallery, in the order in which they are shown."""
+        found = {cell.mode for cell in self.cells}
+        return tuple(mode for mode in ALL_MODES if mode in found or mode in MODES)
+
     def cell(self, picture: str, tap: str, mode: Mode) -> Cell:
         """The cell of one picture, tap and mode."""
         return next(c for c in self.cells if (c.picture, c.tap, c.mode) == (picture, tap, mode))
@@ -117,7 +127,7 @@ class Record:
         return next(y for y in self.yardsticks if (y.picture, y.tap, y.kind) == (picture, tap, kind))
 
     def summary(self) -> list[dict[str, Any]]:
-        """Means over the pictures, one row per tap, with the yardsticks beside the three modes."""
+        """Means over the pictures, one row per tap, with the yardsticks beside the modes."""
         return [self._summary_row(depth) for depth in self.depths]
 
     def to_dict(self) -> dict[str, Any]:
@@ -126,7 +136,7 @@ class Record:
 
     def _summary_row(self, depth: Depth) -> dict[str, Any]:
         row: dict[str, Any] = {"tap": depth.label, "shape": list(depth.shape), "ratio": depth.ratio}
-        for mode in MODES:
+        for mode in self.modes:
             cells = [c for c in self.cells if c.tap == depth.label and c.mode == mode]
             row[mode] = {
                 **_means([c.score for c in cells]),

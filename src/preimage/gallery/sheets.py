@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preimage.gallery.measure import Measurement
-from preimage.gallery.records import MODES, Mode, Record
+from preimage.gallery.records import ALL_MODES, Mode, Record
 from preimage.gallery.text import percent
 from preimage.zoo.reading import pillow
 
@@ -21,6 +21,7 @@ _FAILED = "the certificate failed: f(x) = y does not hold to the tolerance"
 _COLOURS = {
     "data-free": "#c4591b",
     "calibrated": "#2468b2",
+    "painted": "#b0418f",
     "refined": "#14804f",
     "shrink and enlarge": "#77736a",
 }
@@ -40,7 +41,7 @@ def sheet(record: Record, measurement: Measurement, name: str, tile: int = 112) 
     """
     gap, label, head, foot = 6, 128, 30, 22
     step, row_height = tile + gap, tile + 36
-    rows = (*MODES, "shrink and enlarge")
+    rows = (*record.modes, "shrink and enlarge")
     width = label + step * (len(record.depths) + 1) + gap
     canvas = _Canvas(width, head + row_height * len(rows) + foot)
     canvas.write(gap, head + row_height * len(rows) + 2, f"!  {_FAILED}", _FLAG)
@@ -115,7 +116,7 @@ def _paste_ghost(
 
 def _caption(record: Record, name: str, label: str, row: str) -> tuple[str, str]:
     """Both axes in words, and their colour: that of a warning where the certificate failed."""
-    if row in MODES:
+    if row in ALL_MODES:
         cell = record.cell(name, label, row)
         score, failed = cell.score, not cell.converged
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from preimage.gallery.records import MODES, Record
+from preimage.gallery.records import Mode, Record
 from preimage.gallery.text import percent
 
 
@@ -18,16 +18,16 @@ def summary(record: Record) -> str:
     Returns:
         Lines of text; an exclamation mark follows a mean over answers of which some failed their certificate.
     """
-    head = ["depth", "numbers", *(f"{mode}: dB, features" for mode in MODES), "shrink", "mean colour"]
-    table = [head, *(_row(row) for row in record.summary())]
+    head = ["depth", "numbers", *(f"{mode}: dB, features" for mode in record.modes), "shrink", "mean colour"]
+    table = [head, *(_row(row, record.modes) for row in record.summary())]
     widths = [max(len(row[i]) for row in table) for i in range(len(head))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
     return "\n".join([*lines, "", "!  some certificates failed: f(x) = y does not hold to the tolerance"])
 
 
-def _row(row: Mapping[str, Any]) -> list[str]:
+def _row(row: Mapping[str, Any], modes: tuple[Mode, ...]) -> list[str]:
     cells = [row["tap"], f"{row['ratio']:.3g} x"]
-    for mode in MODES:
+    for mode in modes:
         found = row[mode]
         flag = " " if found["converged"] == found["pictures"] else "!"
         cells.append(f"{_decibels(found)} {percent(found['feature_error']):>8} {flag}")

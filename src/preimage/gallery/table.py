@@ -7,14 +7,14 @@ from html import escape
 from typing import Any
 
 from preimage.gallery.panels import STYLES
-from preimage.gallery.records import MODES, Record
+from preimage.gallery.records import Mode, Record
 from preimage.gallery.text import decibels, duration, fraction, percent
 
 _COLUMNS = ("PSNR", "SSIM", "features", "certified", "time")
 
 
 def numbers(record: Record) -> str:
-    """One row per depth: the three modes, then the yardsticks.
+    """One row per depth: every mode, then the yardsticks.
 
     Args:
         record: all numbers.
@@ -23,22 +23,23 @@ def numbers(record: Record) -> str:
         An HTML table.
     """
     groups = "".join(
-        f'<th class="group mode {STYLES[mode]}" colspan="{len(_COLUMNS)}">{mode}</th>' for mode in MODES
+        f'<th class="group mode {STYLES[mode]}" colspan="{len(_COLUMNS)}">{mode}</th>'
+        for mode in record.modes
     )
     columns = f'<th class="first">{_COLUMNS[0]}</th>' + "".join(f"<th>{c}</th>" for c in _COLUMNS[1:])
-    body = "\n".join(_row(row) for row in record.summary())
+    body = "\n".join(_row(row, record.modes) for row in record.summary())
     return (
         f'<div class="wide"><table class="data"><thead><tr><th colspan="2"></th>{groups}'
         '<th class="group">shrink</th><th class="group">mean</th></tr>\n'
-        f"<tr><th>depth</th><th>numbers</th>{columns * len(MODES)}"
+        f"<tr><th>depth</th><th>numbers</th>{columns * len(record.modes)}"
         '<th class="first">PSNR</th><th class="first">PSNR</th></tr></thead>\n'
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
-def _row(row: Mapping[str, Any]) -> str:
+def _row(row: Mapping[str, Any], modes: tuple[Mode, ...]) -> str:
     cells = [f"<td>{escape(row['tap'])}</td><td>{row['ratio']:.3g} ×</td>"]
-    cells += [_mode_cells(row[mode]) for mode in MODES]
+    cells += [_mode_cells(row[mode]) for mode in modes]
     cells += [
         f'<td class="first">{decibels(row[kind]["psnr"])}</td>'
         for kind in ("shrink and enlarge", "mean colour")
