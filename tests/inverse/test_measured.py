@@ -120,3 +120,12 @@ def test_a_rule_that_is_not_registered_says_so():
     gone = Rule("gone", lambda site, y: pi.Solved(y), pi.Guarantee.EXACT, "no such operation")
     with pytest.raises(NotInvertibleError, match="register it before"):
         pickle.loads(pickle.dumps(gone))
+
+
+def test_other_decoders_share_what_was_factorised():
+    torch.manual_seed(0)
+    inverse = pi.invert(nn.Linear(4, 4), torch.zeros(1, 4))
+    again = inverse.with_decoders({})
+    assert again.context is inverse.context
+    assert again.taps == inverse.taps
+    assert not again.is_calibrated

@@ -110,10 +110,10 @@ def calibrated(inverse: Inverse, order: Order, progress: Progress) -> Inverse:
         return calibrate(inverse.graph, labels, data, _Stages(progress))
 
     if order.cache is None:
-        return Inverse(inverse.graph, labels, estimate())
+        return inverse.with_decoders(estimate())
     known = {**order.network.module.state_dict(), "calibration": x, "groups": groups}
     key = fingerprint(known, tuple(f"{label}={name}" for label, name in labels.items()))
-    return Inverse(inverse.graph, labels, remembered(order.cache, key, estimate))
+    return inverse.with_decoders(remembered(order.cache, key, estimate))
 
 
 def _taps(order: Order) -> Mapping[str, str | zoo.Tap] | None:

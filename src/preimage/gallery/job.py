@@ -87,7 +87,7 @@ def run(engine: Engine, job: Job, out: str | Path, progress: Progress | None = N
 def _measured(engine: Engine, job: Job, progress: Progress) -> tuple[Record, Measurement]:
     begun = time.perf_counter()
     inputs = {name: job.network.preprocess(picture) for name, picture in job.pictures.items()}
-    depths = _depths(engine, job, next(iter(inputs.values())))
+    depths, ledger = _depths(engine, job, next(iter(inputs.values()))), engine.report.ledger
     measurement = measure(
         engine,
         job.network.preprocessing,
@@ -104,8 +104,8 @@ def _measured(engine: Engine, job: Job, progress: Progress) -> tuple[Record, Mea
         cells=tuple(measurement.cells),
         yardsticks=tuple(measurement.yardsticks),
         distance=measurement.distance,
-        ledger=engine.report.ledger.to_dict(),
-        ledger_text=str(engine.report.ledger),
+        ledger=ledger.to_dict(),
+        ledger_text=str(ledger),
         calibration=dict(job.calibration),
         environment=_environment(job, time.perf_counter() - begun),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from preimage.inverse.calibrate import Decoder
 from preimage.inverse.on_demand import OnDemand
 from preimage.inverse.reporting.ledger import Ledger
 from preimage.inverse.reporting.ledger_rows import ledger
@@ -36,6 +38,19 @@ class Inverse(OnDemand):
     def report(self) -> Report:
         """The ledger, and on first use both round trips from the network's output on the example."""
         return Report(self.ledger, lambda: round_trips(self, self._example))
+
+    def with_decoders(self, decoders: Mapping[str, Decoder]) -> Inverse:
+        """The same inverse with other calibrated decoders; what was factorised for this one is shared.
+
+        Args:
+            decoders: label of a tap -> decoder, such as :func:`preimage.inverse.invert.calibrate` makes.
+
+        Returns:
+            A new inverse of the same network, with the same taps.
+        """
+        found = Inverse(self.graph, self._taps, decoders, self._example)
+        found.context = self.context
+        return found
 
     def with_side_information(self, x: Values) -> WithSideInformation:
         """An inverse for outputs of this x alone, which keeps the places of its maxima in every max pooling.
