@@ -123,20 +123,23 @@ def main() -> None:
     fitted = torch.cat([x for name, x in inputs.items() if name not in TESTED]).double()
     known = features(network.module.double(), torch.cat([fitted, fitted.flip(-1)]))
     tested = features(network.module, torch.cat([inputs[n] for n in TESTED[: options.pictures]]).double())
-    rows = {}
+    command = f"python benchmarks/residual_blocks.py --pictures {options.pictures} --pixels {options.pixels}"
+    rows = measured(command)
     for index in options.blocks:
         block, (x, y) = MobileBlock(network.module._blocks[index]), tested[index]
         starts = calibrated_start(known[index], y)
         with torch.no_grad():
             cells = [solve(block, *(v[i : i + 1] for v in (x, y, starts))) for i in range(len(y))]
-        rows[index] = row(cells, x[0].numel())
-        print(index, json.dumps(rows[index]), flush=True)
-        command = (
-            f"python benchmarks/residual_blocks.py --pictures {options.pictures} --pixels {options.pixels}"
-        )
+        rows[str(index)] = row(cells, x[0].numel())
+        print(index, json.dumps(rows[str(index)]), flush=True)
         result = {"command": command, "torch": torch.__version__, "pixels": options.pixels, "blocks": rows}
-        if tuple(options.blocks) == BLOCKS:
-            RESULT.write_text(json.dumps(result, indent=1) + "\n")
+        RESULT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def measured(command: str) -> dict[str, object]:
+    """The blocks that the same command has measured already; those that are measured now are replaced."""
+    found = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    return found["blocks"] if found.get("command") == command else {}
 
 
 if __name__ == "__main__":

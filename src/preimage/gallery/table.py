@@ -8,9 +8,9 @@ from typing import Any
 
 from preimage.gallery.panels import STYLES
 from preimage.gallery.records import Mode, Record
-from preimage.gallery.text import decibels, duration, fraction, percent
+from preimage.gallery.text import decibels, duration, percent
 
-_COLUMNS = ("PSNR", "SSIM", "features", "certified", "time")
+_COLUMNS = ("PSNR", "features", "✓", "time")
 
 
 def numbers(record: Record) -> str:
@@ -50,7 +50,7 @@ def _row(row: Mapping[str, Any], modes: tuple[Mode, ...]) -> str:
 def _mode_cells(found: Mapping[str, Any]) -> str:
     flag = "" if found["converged"] == found["pictures"] else ' <span class="flag">⚑</span>'
     return (
-        f'<td class="first">{decibels(found["psnr"])}{flag}</td><td>{fraction(found["ssim"])}</td>'
-        f"<td>{percent(found['feature_error'])}</td><td>{found['converged']} of {found['pictures']}</td>"
+        f'<td class="first">{decibels(found["psnr"])}{flag}</td><td>{percent(found["feature_error"])}</td>'
+        f"<td>{found['converged']} of {found['pictures']}</td>"
         f"<td>{duration(found['milliseconds'])}</td>"
     )
