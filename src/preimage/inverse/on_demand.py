@@ -96,9 +96,10 @@ class OnDemand(OneShot, ABC):
         to: Values | None = None,
         tol: float = 1e-6,
         steps: int = 50,
+        max_products: int = 200,
     ) -> tuple[Values, Certificate]:
         """An x with f(x) = y and low <= x <= high; see :func:`preimage.inverse.preimages.boxed.boxed`."""
-        return boxed.boxed(self, y, low, high, tap, to=to, tol=tol, steps=steps)
+        return boxed.boxed(self, y, low, high, tap, to=to, tol=tol, steps=steps, max_products=max_products)
 
     def with_prior(
         self,

@@ -31,6 +31,7 @@ def boxed(
     to: Values | None = None,
     tol: float = 1e-6,
     steps: int = 50,
+    max_products: int = 200,
 ) -> tuple[Values, Certificate]:
     """Minimise ``|x - a|^2`` subject to ``f(x) = y`` and ``low <= x <= high``.
 
@@ -46,7 +47,8 @@ def boxed(
         tap: label, value or module path; the network's output when None.
         to: a, ``(N, *event)``; the middle of the box when None.
         tol: relative residual ``|f(x) - y| / |y|`` of a solution.
-        steps: downhill steps at most.
+        steps: downhill steps at most; 0 for any solution that the search from a finds.
+        max_products: Jacobian products of the search for a first solution, at most, where f has many outputs.
 
     Returns:
         x ``(N, *event)``, within the bounds always, and its certificate.
@@ -70,7 +72,14 @@ def boxed(
     zeros = question.zeros()
     box = Box(_bound(low, zeros, "low"), _bound(high, zeros, "high"))
     anchor = (box.low + box.high).expand_as(zeros) / 2 if to is None else question.pack(to, "to")
-    return best(question, Distance(anchor), anchor, Effort(tolerance=tol), allowed=box, steps=steps)
+    return best(
+        question,
+        Distance(anchor),
+        anchor,
+        Effort(tolerance=tol, max_products=max_products),
+        allowed=box,
+        steps=steps,
+    )
 
 
 def _bound(value: Tensor | float, like: Tensor, name: str) -> Tensor:

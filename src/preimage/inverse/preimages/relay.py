@@ -18,7 +18,7 @@ from preimage.inverse.solvers.quasi_newton import quasi_newton
 
 Map = Callable[[Tensor], Tensor]
 
-LAP = 100
+LAP = 40
 """Products of the first lap of a method; a later lap is as long as all its earlier ones together."""
 
 

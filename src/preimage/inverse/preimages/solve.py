@@ -26,12 +26,14 @@ def solve(
 ) -> tuple[Values, Certificate]:
     """Find x near the start with ``f(x) = y``.
 
-    Gauss-Newton steps of least norm, so that what f does not see stays as it was: with the output-side system
-    ``J J'`` written down where f has few outputs, by conjugate gradients where it has many, and in the metric
-    of the decoder's errors where one was calibrated. Where there are few outputs, samples that are not solved
-    are tried again from other starts and by continuation.
+    Steps of least norm, so that what f does not see stays as it was: with the output-side system ``J J'``
+    written down where f has few outputs; where it has many, Gauss-Newton by conjugate gradients or
+    quasi-Newton steps, whichever gets on; and in the metric of the decoder's errors where one was calibrated.
+    Where there are few outputs, samples that are not solved are tried again from the inverse's own guess, by
+    splitting the network at its activations, from starts with noise, and by continuation.
 
-    Reference: J. Nocedal and S. Wright, Numerical Optimization, 2006, chapters 10 and 11.
+    Reference: J. Nocedal and S. Wright, Numerical Optimization, 2006, chapters 7, 10 and 11; for
+    the splitting, V. Elser, I. Rankenburg and P. Thibault, Searching with iterated maps, 2007.
 
     Args:
         inverse: of the network.

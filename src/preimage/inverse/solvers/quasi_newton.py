@@ -18,7 +18,7 @@ from preimage.inverse.solvers.watch import drive
 
 MEMORY = 10  # pairs of steps and gradient changes that are remembered
 LENGTHS = (1.0, 0.3, 0.1)  # parts of a step that are tried before it is refused
-PATIENCE = 2  # refused steps in a row after which a sample is given up
+PATIENCE = 5  # refused steps in a row after which a sample is given up
 
 
 class Pair(NamedTuple):
@@ -38,6 +38,7 @@ def quasi_newton(
     effort: Effort | None = None,
     metric: Metric | None = None,
     misfit: Callable[[Tensor, Tensor], Tensor] = torch.sub,
+    weigh: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Certificate]:
     """Lower ``|f(start + S u) - y|^2`` over u from u = 0, by L-BFGS, with ``M = S S^T`` the metric.
 
@@ -57,6 +58,8 @@ def quasi_newton(
         metric: M; the identity when None.
         misfit: what counts as the residual of values ``f(x)`` for wanted ``y``; their difference unless, say,
             y is known to be saturated where f is not.
+        weigh: a linear map of residuals ``(K, *out)`` of the samples ``rows (K,)``; what is lowered, and what
+            tolerance and certificate speak of, is the size of what it returns. The identity when None.
 
     Returns:
         x ``(N, *in)``, the best found, and a certificate whose ``iterations`` counts products with the
@@ -73,7 +76,7 @@ def quasi_newton(
         >>> certificate.ok, bool((x + 0.5 * x.sin() - y).abs().max() < 1e-5)
         (True, True)
     """
-    search = _Descent(f, y, start, effort or Effort(), metric or Identity(), misfit)
+    search = _Descent(f, y, start, effort or Effort(), metric or Identity(), misfit, weigh)
     drive(search, search.effort.watch)
     return search.x, search.certificate()
 
@@ -90,10 +93,13 @@ class _Descent:
         effort: Effort,
         metric: Metric,
         misfit: Callable[[Tensor, Tensor], Tensor] = torch.sub,
+        weigh: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         self.f, self.y, self.effort, self.metric, self.misfit = f, y, effort, metric, misfit
+        self.weigh = weigh or _as_it_is
         self.start, self.u = start.detach(), torch.zeros_like(start)
         everything = torch.arange(len(y), device=y.device)
+        self.size = squared_norm(self.weigh(y, everything))
         self.error, self.gradient = self._evaluate(self.u, everything)
         self.products, self.refused = torch.ones_like(everything), torch.zeros_like(everything)
         self.pairs: deque[Pair] = deque(maxlen=MEMORY)
@@ -111,9 +117,8 @@ class _Descent:
         return (unsolved & able).nonzero()[:, 0]
 
     def relative(self) -> Tensor:
-        """``|f(x) - y| / |y|`` of every sample, ``(N,)``."""
-        size = squared_norm(self.y)
-        return (self.error / torch.where(size > 0, size, 1.0)).sqrt()
+        """``|f(x) - y| / |y|`` of every sample, both weighed, ``(N,)``."""
+        return (self.error / torch.where(self.size > 0, self.size, 1.0)).sqrt()
 
     def step(self, rows: Tensor) -> None:
         """One step of the samples ``rows (K,)``."""
@@ -152,7 +157,7 @@ class _Descent:
             value = self.f(x)
             if value.shape[1:] != self.y.shape[1:]:
                 raise ShapeError(f"f returns {tuple(value.shape)} where y has shape {tuple(self.y.shape)}")
-            error = squared_norm(self.misfit(value, self.y[rows]))
+            error = squared_norm(self.weigh(self.misfit(value, self.y[rows]), rows))
             (gradient,) = torch.autograd.grad(error.sum(), x, materialize_grads=True)
         return error.detach(), self.metric.root_transpose(gradient)
 
@@ -183,6 +188,10 @@ class _Descent:
         kept = (self.refused == 0).to(weight)
         older = [pair._replace(weight=pair.weight * kept) for pair in self.pairs]
         self.pairs = deque([*older, Pair(step, change, weight)], maxlen=MEMORY)
+
+
+def _as_it_is(residual: Tensor, rows: Tensor) -> Tensor:
+    return residual
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
