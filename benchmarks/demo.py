@@ -1,4 +1,4 @@
-"""The main job, timed and measured: the demo twice, first without and then with kept decoders.
+"""The main job, timed and measured: the demo twice, first without and then with kept decoders and answers.
 
     python benchmarks/demo.py            # writes benchmarks/results/demo.json
     python benchmarks/demo.py --table    # prints the README's table from that file
@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 RESULT = Path(__file__).parent / "results" / "demo.json"
-MODES = ("data-free", "calibrated", "refined")
+MODES = ("data-free", "calibrated", "painted", "refined")
 SHOWN = ("stem", "block 0", "block 2", "block 4", "block 7", "block 10", "block 15", "head", "pooled")
 
 
@@ -64,8 +64,8 @@ def measure() -> dict:
 def table(result: dict) -> str:
     rows = {row["tap"]: row for row in result["summary"]}
     lines = [
-        "| depth | numbers / input | data-free | calibrated | refined | shrink and enlarge |",
-        "|---|---|---|---|---|---|",
+        "| depth | numbers / input | data-free | calibrated | painted | refined | shrink and enlarge |",
+        "|---|---|---|---|---|---|---|",
     ]
     for tap in SHOWN:
         row = rows[tap]

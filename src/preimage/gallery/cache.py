@@ -48,6 +48,15 @@ def fingerprint(tensors: Mapping[str, Tensor], words: tuple[str, ...]) -> str:
     return digest.hexdigest()[:32]
 
 
+def sources() -> tuple[str, ...]:
+    """A hash of every source file of the library, for what any of them may change."""
+    root = Path(str(files("preimage")))
+    found = sorted(path for kind in ("*.py", "*.safetensors") for path in root.rglob(kind))
+    return tuple(
+        f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in found
+    )
+
+
 def remembered(folder: Path, key: str, estimate: Callable[[], Decoders]) -> Decoders:
     """The decoders of this fingerprint: read from the folder, or estimated and kept there.
 

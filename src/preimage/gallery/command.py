@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from preimage import zoo
-from preimage.gallery.cache import Decoders, fingerprint, remembered
+from preimage.gallery.answers import Memory, OnDisk
+from preimage.gallery.cache import Decoders, fingerprint, remembered, sources
 from preimage.gallery.calibration import crops
 from preimage.gallery.engine import Painter
 from preimage.gallery.folder import check_target
@@ -38,7 +39,7 @@ class Order:
         taps: labels to invert from; all of the network's by default.
         each: crops per calibration picture.
         effort: of the refined column.
-        cache: folder that keeps decoders between runs; nothing is kept by default.
+        cache: folder that keeps decoders and answers between runs; nothing is kept by default.
         attach: makes a trained decoder's painter of the inverse; nothing is painted by default.
     """
 
@@ -78,7 +79,9 @@ def carry_out(order: Order, progress: Progress, say: Callable[[str], None]) -> R
             inverse = calibrated(inverse, order, progress)
         seen = {"pictures": list(order.calibration), "crops": len(order.calibration) * order.each}
         painter = None if order.attach is None else order.attach(inverse)
-        job = Job(order.network, order.pictures, inverse.taps, order.effort, seen, painter)
+        job = Job(
+            order.network, order.pictures, inverse.taps, order.effort, seen, painter, memory(order, inverse)
+        )
         return run(inverse, job, order.out, progress)
     finally:
         progress.close()
@@ -114,6 +117,17 @@ def calibrated(inverse: Inverse, order: Order, progress: Progress) -> Inverse:
     known = {**order.network.module.state_dict(), "calibration": x, "groups": groups}
     key = fingerprint(known, tuple(f"{label}={name}" for label, name in labels.items()))
     return inverse.with_decoders(remembered(order.cache, key, estimate))
+
+
+def memory(order: Order, inverse: Inverse) -> Memory | None:
+    """Answers of earlier runs with the same weights, decoders and code; None where nothing is kept."""
+    if order.cache is None:
+        return None
+    tensors = dict(order.network.module.state_dict())
+    for label, decoder in inverse.decoders.items():
+        tensors |= {f"{label}//{name}": value for name, value in decoder.state_dict().items()}
+    labels = tuple(f"{label}={inverse.node(label)}" for label in inverse.taps)
+    return OnDisk(order.cache, fingerprint(tensors, (*labels, *sources())))
 
 
 def _taps(order: Order) -> Mapping[str, str | zoo.Tap] | None:

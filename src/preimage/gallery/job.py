@@ -17,6 +17,7 @@ from torch import Tensor
 
 from preimage import __version__
 from preimage.errors import PictureError
+from preimage.gallery.answers import Memory
 from preimage.gallery.engine import Engine, Painter
 from preimage.gallery.folder import MARK, check_target, whole_folder
 from preimage.gallery.measure import Effort, Measurement, measure
@@ -38,6 +39,7 @@ class Job:
         effort: of the refined column.
         calibration: what the engine was calibrated on, for the record.
         painter: a trained decoder for the network, whose answers get a row of their own; none by default.
+        memory: of answers from earlier runs; none by default.
     """
 
     network: Network
@@ -46,6 +48,7 @@ class Job:
     effort: Effort = field(default_factory=Effort)
     calibration: Mapping[str, Any] = field(default_factory=dict)
     painter: Painter | None = None
+    memory: Memory | None = None
 
 
 def run(engine: Engine, job: Job, out: str | Path, progress: Progress | None = None) -> Record:
@@ -96,6 +99,7 @@ def _measured(engine: Engine, job: Job, progress: Progress) -> tuple[Record, Mea
         effort=job.effort,
         progress=progress,
         painter=job.painter,
+        memory=job.memory,
     )
     record = Record(
         network=_network(job.network),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, final
 
@@ -12,8 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from preimage.certificate import Certificate
-from preimage.errors import PreimageError
+from preimage.gallery.answers import Answer, Forgetful, Memory
 from preimage.gallery.engine import Engine, Painter
 from preimage.gallery.metrics import feature_error, pairwise_distance, psnr, ssim
 from preimage.gallery.parallel import side_by_side
@@ -61,6 +59,7 @@ def measure(
     effort: Effort,
     progress: Progress,
     painter: Painter | None = None,
+    memory: Memory | None = None,
 ) -> Measurement:
     """Invert every picture from every depth in every mode, and measure both axes of each answer.
 
@@ -72,6 +71,7 @@ def measure(
         effort: of the refined column.
         progress: told after each mode and depth.
         painter: a trained decoder, which makes a mode of its own; none by default.
+        memory: of answers from earlier runs; none by default.
 
     Returns:
         Everything measured.
@@ -81,7 +81,7 @@ def measure(
     unit = preprocessing.to_unit(torch.stack(list(inputs.values())))
     originals = {name: preprocessing.to_picture(x) for name, x in inputs.items()}
     result = Measurement(originals, tuple(depths), pairwise_distance(unit))
-    groups = _groups(list(inputs), effort.batch)
+    groups, kept = _groups(list(inputs), effort.batch), memory or Forgetful()
     progress.stage("inverting", len(depths) * len(groups) * len(MODES))
 
     def one(job: tuple[Depth, list[str]]) -> Measurement:
@@ -89,9 +89,9 @@ def measure(
         part = Measurement(originals, (depth,), result.distance)
         x = torch.stack([inputs[name] for name in names])
         y = _features(engine, x, depth.label)
-        answers = _answers(engine, y, depth.label, effort, progress)
+        answers = _answers(engine, y, depth.label, effort, progress, kept)
         if painter is not None:
-            answers["painted"] = _painted(painter, y, depth.label)
+            answers["painted"] = _painted(painter, y, depth.label, kept)
         for i, name in enumerate(names):
             given, wanted = x[i : i + 1], y[i : i + 1]
             judge = Judge(engine, preprocessing, given, wanted, tap=depth.label, distance=result.distance)
@@ -129,26 +129,6 @@ def _keep(
             result.yardsticks.append(Yardstick(picture, depth.label, kind, score))
     for kind, x in {**given, **yardsticks}.items():
         result.ghosts[picture, depth.label, kind] = judge.to_picture(x)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What an inverse returned for one picture ``(1, C, H, W)``, or why it refused."""
-
-    x: Tensor | None
-    residual: float
-    converged: bool
-    message: str
-    milliseconds: float
-
-    def cell(self, picture: str, tap: str, mode: Mode, score: Score | None) -> Cell:
-        """The record of this answer."""
-        return Cell(picture, tap, mode, score, self.residual, self.converged, self.message, self.milliseconds)
-
-    @property
-    def usable(self) -> Tensor | None:
-        """The answer where it is finite."""
-        return self.x if self.x is not None and bool(torch.isfinite(self.x).all()) else None
 
 
 @final
@@ -215,27 +195,29 @@ class Judge:
 
 
 def _answers(
-    engine: Engine, y: Tensor, tap: str, effort: Effort, progress: Progress
+    engine: Engine, y: Tensor, tap: str, effort: Effort, progress: Progress, kept: Memory
 ) -> dict[Mode, list[Answer]]:
     """The three modes of every inverse, one answer per picture."""
-    free = _timed(lambda: engine.data_free(y, tap=tap), len(y))
+    free = kept.recall(("data-free", tap), y, lambda: engine.data_free(y, tap=tap))
     progress.step(f"{tap}, data-free")
-    calibrated = _timed(lambda: engine.calibrated(y, tap=tap), len(y))
+    calibrated = kept.recall(("calibrated", tap), y, lambda: engine.calibrated(y, tap=tap))
     progress.step(f"{tap}, calibrated")
     start = _starts(free, calibrated)
-    refined = _timed(
-        lambda: engine.solve(y, tap=tap, tol=effort.tol, start=start, max_products=effort.products), len(y)
+    refined = kept.recall(
+        ("refined", tap, str(effort)),
+        y,
+        lambda: engine.solve(y, tap=tap, tol=effort.tol, start=start, max_products=effort.products),
     )
     progress.step(f"{tap}, refined")
     return {"data-free": free, "calibrated": calibrated, "refined": refined}
 
 
-def _painted(painter: Painter, y: Tensor, tap: str) -> list[Answer]:
+def _painted(painter: Painter, y: Tensor, tap: str, kept: Memory) -> list[Answer]:
     """The decoder's answers; refused at depths for which it was not trained."""
     if tap not in painter.painted:
         words = f"the decoder was not trained for {tap}"
         return [Answer(None, float("nan"), False, words, float("nan"))] * len(y)
-    return _timed(lambda: painter.calibrated(y, tap=tap), len(y))
+    return kept.recall(("painted", tap), y, lambda: painter.calibrated(y, tap=tap))
 
 
 def _starts(free: list[Answer], calibrated: list[Answer]) -> Tensor | None:
@@ -251,22 +233,3 @@ def _start(free: Answer, calibrated: Answer) -> Tensor | None:
     """At a proven data-free answer, else at the calibrated one, else at any."""
     order = (free, calibrated) if free.converged else (calibrated, free)
     return next((answer.usable for answer in order if answer.usable is not None), None)
-
-
-def _timed(invert: Callable[[], tuple[Tensor, Certificate]], count: int) -> list[Answer]:
-    """One answer per picture of a batch; its time is an equal share of the whole."""
-    begun = time.perf_counter()
-    try:
-        x, certificate = invert()
-    except PreimageError as error:
-        return [Answer(None, float("nan"), False, str(error), _since(begun) / count)] * count
-    share = _since(begun) / count
-    evidence = zip(certificate.residual.tolist(), certificate.converged.tolist(), strict=True)
-    return [
-        Answer(x[i : i + 1].detach(), residual, converged, certificate.message, share)
-        for i, (residual, converged) in enumerate(evidence)
-    ]
-
-
-def _since(begun: float) -> float:
-    return (time.perf_counter() - begun) * 1000
