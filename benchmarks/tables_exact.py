@@ -155,8 +155,8 @@ def residual_blocks() -> str:
         " from up to three starts, which passes the folds at which Newton's method stops. *Solved* means a"
         " residual of at most 1e-6; *true input* that it also came back within 2 %: a block can have several"
         " preimages. The goal (residual 1e-6 at 224 pixels, 90 % of the photographs) is not reached: there the"
-        " Jacobian is too large to write down, the path has a fold in every part of the picture, and 400 Jacobian"
-        " products of matrix-free Gauss-Newton leave about 2e-3. Two other ways that fell short: fifty GMRES"
+        " Jacobian is too large to write down, and 400 Jacobian products of matrix-free Gauss-Newton leave about"
+        " 2e-3. Continuation with GMRES instead of a factorisation lost its path at a fold of block 6 at 96 pixels. Two other ways that fell short: fifty GMRES"
         " iterations, with and without a preconditioner of the matrices at each position, leave a tenth of the"
         " linear residual or more; a start from the picture that the trained decoder paints is further away (0.6"
         " to 1.1 of the input's norm) than y itself (0.3 to 0.7), since painted pictures are smooth.",
