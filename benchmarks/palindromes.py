@@ -132,22 +132,8 @@ def network(case: Case, train: Tensor) -> palindromes.Palindrome:
         parts += [nn.Linear(inputs, outputs), case.activation()]
     encoder = nn.Sequential(*parts[:-1])
     if case.components:
-        palindromes.start_at_principal_components(encoder, train, edge=2.0)
-        weaken_beyond_code(encoder, train, case.code, case.beyond)
+        palindromes.start_at_principal_components(encoder, train, edge=2.0, beyond=case.beyond)
     return palindromes.palindrome(encoder, train[:1], case.tie)
-
-
-@torch.no_grad()
-def weaken_beyond_code(encoder: nn.Sequential, train: Tensor, code: int, scale: float) -> None:
-    """Scale what the first dense layer passes on beside the first principal components.
-
-    The code drops those parts, so the way back cannot know them: they are most of the hidden delta. Scaling
-    them changes neither the code nor the reconstruction at the start.
-    """
-    first = next(module for module in encoder if isinstance(module, nn.Linear))
-    directions = torch.linalg.svd(train, full_matrices=False)[2][:code]  # (code, 784)
-    held = first.weight @ directions.T @ directions
-    first.weight.copy_(held + scale * (first.weight - held))
 
 
 def measured(case: Case, data: tuple[Tensor, Tensor, Tensor], seed: int) -> dict[str, Any]:

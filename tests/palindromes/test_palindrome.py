@@ -8,7 +8,7 @@ from torch import nn
 
 import preimage as pi
 from preimage import palindromes
-from preimage.errors import NotConvergedError, ShapeError
+from preimage.errors import DomainError, NotConvergedError, ShapeError
 from preimage.palindromes import (
     GramMonitor,
     HiddenConsistency,
@@ -177,6 +177,26 @@ def test_the_start_is_the_projection_on_principal_components(sizes):
     start_at_principal_components(network, x, edge=20)
     v = torch.linalg.svd(x, full_matrices=False)[2][:4].mT
     torch.testing.assert_close(palindrome(network, x)(x), x @ v @ v.mT, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.shows("1-9")
+def test_a_start_that_passes_on_little_beside_the_code_has_small_hidden_deltas():
+    x = (torch.randn(300, 12) * torch.arange(1, 13) + 3).double()
+    networks, deltas, pictures = (encoder(12, 8, 4).double(), encoder(12, 8, 4).double()), [], []
+    for network, beyond in zip(networks, (1.0, 0.1), strict=True):
+        torch.manual_seed(3)  # the same rotations
+        start_at_principal_components(network, x, edge=20, beyond=beyond)
+        made = palindrome(network, x)
+        deltas.append(max(HiddenConsistency(made, x).now().values()))
+        pictures.append(made(x))
+    torch.testing.assert_close(*pictures, rtol=1e-6, atol=1e-6)
+    assert deltas[1] == pytest.approx(0.1 * deltas[0], rel=1e-3)
+
+
+@pytest.mark.parametrize("beyond", [0.0, -1.0, 1.5, float("nan")])
+def test_a_scale_that_cannot_be_is_refused(beyond):
+    with pytest.raises(DomainError, match="above 0 and at most 1"):
+        start_at_principal_components(encoder(12, 4), torch.randn(100, 12), beyond=beyond)
 
 
 @pytest.mark.parametrize(

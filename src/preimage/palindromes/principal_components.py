@@ -5,14 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from preimage.errors import ShapeError
+from preimage.errors import DomainError, ShapeError
 
 EDGE = 8.0
 """Bias of hidden layers in standard deviations: so far right of 0, rectifiers are linear."""
 
 
 @torch.no_grad()
-def start_at_principal_components(encoder: nn.Sequential, x: Tensor, edge: float = EDGE) -> None:
+def start_at_principal_components(
+    encoder: nn.Sequential, x: Tensor, edge: float = EDGE, beyond: float = 1.0
+) -> None:
     r"""Set the dense layers of an encoder so that its palindrome projects on principal components.
 
     Layer l becomes :math:`R_l` times the leading components, :math:`R_l` a random rotation, plus one bias for
@@ -29,8 +31,12 @@ def start_at_principal_components(encoder: nn.Sequential, x: Tensor, edge: float
             applied to x.
         x: training inputs ``(N, *event)``, more of them than components.
         edge: larger is closer to linear; around 2, training bends more easily.
+        beyond: scale at which the first layer passes on the components that the code has no room for. They
+            come back as zeros, so they make up nearly all of what tells the hidden states of both halves
+            apart; 0.1 leaves a tenth of that, and neither code nor reconstruction change. Above 0, at most 1.
 
     Raises:
+        DomainError: ``beyond`` is not above 0 and at most 1.
         ShapeError: the first dense layer does not read what comes, layers grow, or inputs are too few.
 
     Cost: one singular value decomposition of x.
@@ -44,12 +50,17 @@ def start_at_principal_components(encoder: nn.Sequential, x: Tensor, edge: float
         >>> torch.allclose(palindrome(encoder, x)(x), x @ v @ v.mT, atol=1e-2)
         True
     """
+    if not 0 < beyond <= 1:
+        raise DomainError(f"got beyond={beyond}; above 0 and at most 1 was wanted, such as 0.1")
     dense = [module for module in encoder.modules() if isinstance(module, nn.Linear)]
     x = _before(encoder, x, dense[:1])
     _check(dense, x)
     _, singular, directions = torch.linalg.svd(x.double(), full_matrices=False)
     spread = (singular / len(x) ** 0.5).to(x)  # root mean square along each direction
-    axes = directions.to(x)  # (K, D): principal components in the frame of the next layer's input
+    kept = torch.arange(len(spread), device=x.device) < dense[-1].out_features
+    scale = torch.where(kept, 1.0, beyond).to(x)  # (K,)
+    spread = scale * spread
+    axes = scale[:, None] * directions.to(x)  # (K, D): components in the frame of the next layer's input
     shift = x.new_zeros(x.shape[1])  # of that frame
     for layer in dense:
         rotation = _rotation(layer.out_features, x)
