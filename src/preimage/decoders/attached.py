@@ -11,9 +11,12 @@ from torch import Tensor, nn
 from preimage.capture.interpret import evaluate
 from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate, OnError, enforce
+from preimage.decoders.exactly import EXACT, exact_or
+from preimage.decoders.feedback import ROUNDS
 from preimage.decoders.picture_decoder import PictureDecoder
 from preimage.decoders.posterior import posterior
 from preimage.decoders.refine import refine, with_origin
+from preimage.decoders.search_metric import knows_little, search_metric
 from preimage.errors import ShapeError, UnknownTapError
 from preimage.inverse import Inverse
 from preimage.inverse.calibration import Calibration
@@ -25,7 +28,6 @@ from preimage.inverse.solvers.effort import Effort
 from preimage.inverse.solvers.watch import Progress, Watch
 
 ORIGIN = "calibrated: painted by a decoder that was trained on pictures"
-FLATTER = 0.5  # power of the covariance of the errors: flatter than itself, it is better in few steps
 
 
 @final
@@ -91,6 +93,9 @@ class Attached(nn.Module):
     def calibrated(self, y: Tensor, tap: str | TapLike | None = None) -> tuple[Tensor, Certificate]:
         """The painted answer, with its certificate.
 
+        Where the ledger promises that every step back from the tap keeps everything, and the residual
+        agrees, the exact answer is returned instead; the certificate's message says which it is.
+
         Args:
             y: features ``(N, *tap)``.
             tap: label of the decoder or of the inverse, value or module path; the output by default.
@@ -106,8 +111,12 @@ class Attached(nn.Module):
         if node not in self._labels:
             return self.inverse.calibrated(y, tap)
         self._check(y, node)
-        x = self.decoder(y, self._labels[node])
-        return x, with_origin(self._evidence(x, y, node, None, 1e-3), ORIGIN)
+
+        def paint(rest: Tensor) -> tuple[Tensor, Certificate]:
+            x = self.decoder(rest, self._labels[node])
+            return x, with_origin(self._evidence(x, rest, node, None, 1e-3), ORIGIN)
+
+        return exact_or(paint, y, self._chain(y, node), 1e-3)
 
     def solve(
         self,
@@ -119,14 +128,15 @@ class Attached(nn.Module):
         max_products: int = 24,
         progress: Progress | None = None,
     ) -> tuple[Tensor, Certificate]:
-        """The painted answer, refined so that its features agree too.
+        """The painted answer, refined so that its features agree too; the exact one where there is one.
 
         Args:
             y: features ``(N, *tap)``.
             tap: as for :meth:`calibrated`.
             tol: relative residual that counts as solved.
             start: first guess; the painted answer by default.
-            max_products: products with the transposed Jacobian to spend.
+            max_products: products with the transposed Jacobian to spend. Pictures gain by many more than
+                the default: see docs/picture_prior.md.
             progress: as for ``inverse.solve``.
 
         Returns:
@@ -140,20 +150,9 @@ class Attached(nn.Module):
                 y, tap, tol=tol, start=start, max_products=max_products, progress=progress
             )
         self._check(y, node)
-        label, graph = self._labels[node], self.inverse.graph
-
-        def f(x: Tensor) -> Tensor:
-            return evaluate(graph, {graph.inputs[0]: x}, [node])[node]
-
-        x, steps = refine(
-            f,
-            y,
-            lambda features: self.decoder(features, label),
-            self.decoder.metric(label).power(FLATTER),
-            start=start,
-            effort=Effort(tol, max_products, watch=Watch(progress)),
-        )
-        return x, with_origin(self._evidence(x, y, node, steps, tol), ORIGIN)
+        chain = self._chain(y, node) if start is None else None
+        effort = Effort(tol, max_products, watch=Watch(progress))
+        return exact_or(lambda rest: self._refined(rest, node, start, effort), y, chain, tol)
 
     def posterior(self, y: Tensor, tap: str | TapLike | None = None) -> Posterior:
         """The distribution of the picture around the painted one: intervals and draws.
@@ -187,6 +186,34 @@ class Attached(nn.Module):
 
         data = data if isinstance(data, Calibration) else Calibration(data)
         return Attached(self.inverse, self.decoder.measured_on(data, features))
+
+    def _refined(
+        self, y: Tensor, node: str, start: Tensor | None, effort: Effort
+    ) -> tuple[Tensor, Certificate]:
+        label, graph = self._labels[node], self.inverse.graph
+        errors, spread = self.decoder.metric(label), self.decoder.network.spread
+
+        def f(x: Tensor) -> Tensor:
+            return evaluate(graph, {graph.inputs[0]: x}, [node])[node]
+
+        x, steps = refine(
+            f,
+            y,
+            lambda v: self.decoder(v, label),
+            search_metric(errors, spread, self.decoder.blueprint.taps[label]),
+            start=start,
+            effort=effort,
+            rounds=0 if knows_little(errors, spread) else ROUNDS,
+        )
+        return x, with_origin(self._evidence(x, y, node, steps, effort.tolerance), ORIGIN)
+
+    def _chain(self, y: Tensor, node: str) -> tuple[Tensor, Certificate] | None:
+        """The inverse's own answer where its ledger promises that every step back keeps everything."""
+        by_shapes = self.inverse.plan_by_shapes(node).guarantee.keeps_everything
+        if not by_shapes or not self.inverse.plan(node).guarantee.keeps_everything:
+            return None
+        x, certificate = self.inverse.data_free(y, node)
+        return (x, with_origin(certificate, EXACT)) if isinstance(x, Tensor) else None
 
     def _node(self, tap: str | TapLike | None) -> str:
         if isinstance(tap, str) and tap not in self.inverse.taps:
