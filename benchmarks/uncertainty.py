@@ -1,12 +1,13 @@
 """How often the intervals of posteriors hold the truth, at every tap of EfficientNet-Lite0.
 
-    python benchmarks/uncertainty.py --debian FOLDER                  # 144 photographs of public packages
+    python benchmarks/uncertainty.py --debian FOLDER                  # 128 photographs of public packages
+    python benchmarks/uncertainty.py --debian FOLDER --sources packages  # as many of each package as of any other
     python benchmarks/uncertainty.py --sources zoo                    # the 16 packaged ones
     python benchmarks/uncertainty.py --sources zoo --size 64 --quick  # a minute
     python benchmarks/uncertainty.py --debian FOLDER --data-free      # no pictures, at 64 pixels
 
-Photographs are those of decoder_pictures.py. The intervals are calibrated on photographs of the split "train", as many
-of each package as of any other as far as that goes, and measured on others, of packages from which nothing was chosen.
+Photographs are those of decoder_pictures.py. The intervals are calibrated on photographs of the split "train" and
+measured on others, of packages from which nothing was chosen.
 The shipped picture decoder has seen all of "train": its intervals are calibrated on those photographs of the other
 splits that are not measured on. Coverage is that of all pixels and channels of a picture; its mean, spread and extremes
 are over pictures. Seconds are process time of one thread.
@@ -35,8 +36,8 @@ LEVELS = (0.5, 0.8, 0.9, 0.95)
 UNTOUCHED = ("gcompris-qt-data", "opencv-doc", "palapeli-data", "zoo")
 MOVED = ("stem", "block 2", "block 7", "pooled", "logits")
 CROPS = 144
-FREE = ("stem", "block 1", "block 4", "block 7")
-FREE_SIZE, FREE_PICTURES = 64, 4
+FREE = ("stem", "block 1", "block 4")
+FREE_SIZE, FREE_PICTURES = 64, 3
 
 
 class Bench:
@@ -60,7 +61,8 @@ class Bench:
             read = {p.name: p.read() for p in photographs}
             sources = {p.name: p.source for p in photographs}
         else:
-            chosen = entries("train")[:390:3]  # the oldest part of the list: figures stay comparable
+            oldest = entries("train")[:390:3]  # figures stay comparable
+            chosen = oldest if arguments.sources == "train" else balanced(CROPS)
             read = {e.name: e.read(arguments.debian) for e in chosen}
             sources = {name: name for name in read}
         each = self.each or max(1, CROPS // len(read))
@@ -139,8 +141,9 @@ def line(tap: str, row: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--debian", type=Path, default=Path("/"), help="where the packages are unpacked")
-    parser.add_argument("--sources", choices=("zoo", "train"), default="train")
+    parser.add_argument("--sources", choices=("zoo", "train", "packages"), default="train")
     parser.add_argument("--size", type=int, default=224, help="side of the pictures in pixels")
+    parser.add_argument("--taps", help="comma-separated; all by default")
     parser.add_argument("--data-free", action="store_true", help="members of preimages alone")
     parser.add_argument("--quick", action="store_true", help="few crops, three pictures; nothing is written")
     arguments = parser.parse_args()
@@ -151,7 +154,9 @@ def main() -> None:
     bench = Bench(arguments)
     network = bench.network
     data = pi.Calibration(bench.x, bench.groups)
-    inverse, seconds = timed(lambda: pi.invert(network.module, network.example, data, taps=network.taps))
+    wanted = arguments.taps.split(",") if arguments.taps else list(network.taps)
+    taps = {tap: network.taps[tap] for tap in wanted}
+    inverse, seconds = timed(lambda: pi.invert(network.module, network.example, data, taps=taps))
     state = sum(
         t.numel() * t.element_size() for d in inverse.decoders.values() for t in d.state_dict().values()
     )
