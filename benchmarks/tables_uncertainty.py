@@ -68,9 +68,9 @@ def beside(own: dict, painted: dict) -> str:
     rows = []
     for tap, row in painted.items():
         cells = [cell(row["coverage"][level], worst=level == "0.9") for level in LEVELS]
-        gain = 1 - row["width"] / own[tap]["width"]
+        change = row["width"] / own[tap]["width"] - 1
         errors = [own[tap]["root mean square error"], row["root mean square error"]]
-        rows.append([tap, *cells, own[tap]["width"], row["width"], f"{gain:.0%}", *errors])
+        rows.append([tap, *cells, own[tap]["width"], row["width"], f"{change:+.0%}", *errors])
     head = [
         "tap",
         "50 %",
@@ -79,7 +79,7 @@ def beside(own: dict, painted: dict) -> str:
         "95 %",
         "width, own",
         "painted",
-        "narrower by",
+        "change",
         "error, own",
         "painted",
     ]
