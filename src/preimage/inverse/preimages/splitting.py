@@ -19,8 +19,8 @@ Found = tuple[Tensor, Certificate]
 Polish = Callable[[Tensor, Tensor], Found]
 """A local solver: y and a start to x and its certificate."""
 
-ROUNDS = 40
-"""How often the answers are looked at, at most, after each start."""
+GRANTED = 10
+"""Iterations for each Jacobian product that the effort grants."""
 
 LAP = 50
 """Iterations between two looks."""
@@ -80,7 +80,8 @@ def cut_at_functions(graph: Graph, names: tuple[str, ...], see: Sight, like: Ten
         see: what counts of them.
         like: decides dtype and device of the network.
 
-    Cost: a forward pass for each number of the input and of the functions, 4096 at most.
+    Cost: a forward pass for each number of the input and of the functions, 2048 at most, and a symmetric
+    eigenvalue problem of that size.
     """
     wired = wiring(graph, names, see)
     if wired is None:
@@ -96,7 +97,8 @@ def cut_at_functions(graph: Graph, names: tuple[str, ...], see: Sight, like: Ten
     minus = torch.zeros(len(matrix), hidden, dtype=torch.float64, device=like.device)
     minus[:hidden] = -torch.eye(hidden, dtype=torch.float64, device=like.device)
     whole = torch.cat([matrix.double(), minus], 1)
-    return Cut(wired, AffineSet(whole, offset[0].double(), torch.linalg.pinv(whole), hidden))
+    inverse = whole.T @ torch.linalg.pinv(whole @ whole.T, hermitian=True)
+    return Cut(wired, AffineSet(whole, offset[0].double(), inverse, hidden))
 
 
 @torch.no_grad()
@@ -127,7 +129,7 @@ def splitting(
         start: first guess, ``(N, *in)``.
         cut: the network cut at its elementwise functions.
         polish: the local solver.
-        effort: tolerance, and who watches.
+        effort: tolerance, limit, and who watches.
         allowed: where x may lie.
 
     Returns:
@@ -135,10 +137,11 @@ def splitting(
         mean that there is no answer.
 
     Cost: an iteration is a product with a matrix of ``inputs + 2 hidden`` columns and ``hidden + outputs``
-    rows, and fifteen evaluations of the elementwise functions; 3000 iterations at most.
+    rows, and eighteen evaluations of the elementwise functions; ten iterations for each product that is
+    granted, 2000 by default.
     """
     search = _Search(f, y, start, cut, allowed, effort)
-    for _ in range(ROUNDS):
+    for _ in range(max(1, GRANTED * effort.max_products // LAP)):
         rows = search.running()
         if not len(rows):
             break

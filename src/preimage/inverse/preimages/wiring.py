@@ -24,7 +24,7 @@ ELEMENTWISE = frozenset(
 )  # fmt: skip
 """Operations that map every number by itself and may be cut out of a network."""
 
-UNKNOWNS = 4096
+UNKNOWNS = 2048
 """Most numbers that the affine map may take or return."""
 
 ROOM = 2**27
