@@ -93,8 +93,7 @@ def data_free(run: dict) -> str:
             "## Intervals without any data",
             "`python benchmarks/uncertainty.py --data-free`",
             f"EfficientNet-Lite0 at {run['size']} pixels, {len(run['held out'])} photographs that were not used for"
-            " anything: members of the preimage, as varied as the first batch norm remembers. Not to be compared with"
-            " calibrated intervals.",
+            " anything: members of the preimage. Not to be compared with calibrated intervals.",
             coverage(run["taps"]),
         ]
     )

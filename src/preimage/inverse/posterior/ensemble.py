@@ -8,14 +8,10 @@ import torch
 from torch import Tensor
 
 from preimage.capture.taps import TapLike
-from preimage.certificate import Certificate, relative_residual
 from preimage.errors import DomainError
 from preimage.inverse.posterior.activity import box_mean
 from preimage.inverse.posterior.posterior import Posterior, normal_numbers
-from preimage.inverse.posterior.remembered import remembered_covariance
-from preimage.inverse.preimages.reach import Reach
 from preimage.inverse.smooth import is_spatial
-from preimage.inverse.solvers.effort import Effort
 from preimage.inverse.values import Values
 
 if TYPE_CHECKING:
@@ -28,17 +24,9 @@ AROUND = 7
 """Places along an axis over which spreads are averaged: eight members alone tell them to a quarter."""
 
 
-CLOSE = 0.05
-"""Relative residual up to which the most probable member is preferred to one that is nearer to f(x) = y."""
-
-
 @final
 class EnsemblePosterior(Posterior):
-    """The mean and spread of some inputs that all have the answer y.
-
-    Where inputs have neighbours and the network has batch norms, inputs are drawn with the covariance that
-    the first of these remembers, see :func:`remembered_covariance`, and moved to f(x) = y by the most
-    probable way; else as ``inverse.sample`` does.
+    """The mean and spread of some inputs that all have the answer y, drawn as ``inverse.sample`` does.
 
     Reference: Y. Hoffman and E. Ribak (1991), https://doi.org/10.1086/186160: for a linear network, random
     inputs moved onto the preimage by the shortest way are draws from the exact posterior.
@@ -61,8 +49,7 @@ class EnsemblePosterior(Posterior):
         super().__init__(inverse, y, tap)
         if members < 2:
             raise DomainError(f"got members={members}; a spread needs two at least")
-        self._covariance = remembered_covariance(inverse.graph, self._question.wanted)
-        x, self.members = self._found(members)
+        x, self.members = inverse.sample(y, members, tap)
         drawn = self._question.packing.pack(x).unflatten(0, (-1, members))  # (N, members, *packed)
         self._middle, variance = drawn.mean(1), drawn.var(1)
         self._variance = self._smoothed(variance) * (1 + 1 / members)
@@ -71,9 +58,7 @@ class EnsemblePosterior(Posterior):
     @property
     def mode(self) -> str:
         """What the distribution was learnt from."""
-        text = f"data-free, from {len(self.members) // len(self._middle)} members of the preimage"
-        varied = ", as varied as the first batch norm remembers"
-        return text if self._covariance is None else text + varied
+        return f"data-free, from {len(self.members) // len(self._middle)} members of the preimage"
 
     @property
     def _mean(self) -> Tensor:
@@ -93,27 +78,6 @@ class EnsemblePosterior(Posterior):
         like = self._deviation.repeat_interleave(count, 0)
         noise = normal_numbers(tuple(like.shape), like, generator)
         return self._middle.repeat_interleave(count, 0) + like * noise
-
-    def _found(self, members: int) -> tuple[Values, Certificate]:
-        """Members of the preimage, and how far each came."""
-        if self._covariance is None:
-            return self._inverse.sample(self._y, members, self._tap)
-        question = self._question
-        reach = Reach(question.f, Effort(tolerance=1e-6), self._covariance)
-        first = self._centre(reach).repeat_interleave(members, 0)
-        noise = normal_numbers(tuple(first.shape), first, torch.Generator().manual_seed(0))
-        wanted = question.wanted.repeat_interleave(members, 0)
-        x, certificate = reach.persistently(wanted, first + self._covariance.root(noise))
-        return question.unpack(x), certificate
-
-    def _centre(self, reach: Reach) -> Tensor:
-        """The most probable member, found from zero; where that fails, the one-shot answer."""
-        wanted, first = self._question.wanted, self._question.start(None)
-        probable, certificate = reach.once(wanted, torch.zeros_like(first))
-        with torch.no_grad():
-            known = relative_residual(self._question.f(first), wanted)
-        better = certificate.residual <= known.clamp_min(CLOSE)
-        return torch.where(better.view(-1, *[1] * (first.dim() - 1)), probable, first)
 
     def _smoothed(self, variance: Tensor) -> Tensor:
         if not is_spatial(self._question.shape):
