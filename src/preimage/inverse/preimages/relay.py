@@ -32,8 +32,8 @@ class Method(Protocol):
         ...
 
 
-METHODS: tuple[Method, ...] = (gauss_newton, quasi_newton)
-"""The runners, in the order in which they start."""
+METHODS: tuple[Method, ...] = (quasi_newton, gauss_newton)
+"""The runners, in the order in which they start: far from an answer, Gauss-Newton steps may go anywhere."""
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ Found = tuple[Tensor, Certificate]
 Polish = Callable[[Tensor, Tensor], Found]
 """A local solver: y and a start to x and its certificate."""
 
-GRANTED = 10
+GRANTED = 25
 """Iterations for each Jacobian product that the effort grants."""
 
 LAP = 50
@@ -137,8 +137,8 @@ def splitting(
         mean that there is no answer.
 
     Cost: an iteration is a product with a matrix of ``inputs + 2 hidden`` columns and ``hidden + outputs``
-    rows, and eighteen evaluations of the elementwise functions; ten iterations for each product that is
-    granted, 2000 by default.
+    rows, and eighteen evaluations of the elementwise functions; 25 iterations for each product that is
+    granted, 5000 by default.
     """
     search = _Search(f, y, start, cut, allowed, effort)
     for _ in range(max(1, GRANTED * effort.max_products // LAP)):
