@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from preimage.certificate import Certificate
-from preimage.decoders.exactly import EXACT, exact_or
+from preimage.decoders.exactly import EXACT, exact_or, unsaturated
 from preimage.decoders.feedback import fed_back, mixed
 from preimage.decoders.refine import refine
 from preimage.decoders.search_metric import search_metric
@@ -152,6 +152,11 @@ def test_the_metric_is_flatter_where_all_is_seen_and_where_little_is_known():
 def answer(values, residual, message):
     residual = torch.tensor(residual)
     return torch.tensor(values)[:, None], Certificate(residual, residual < 1e-3, message=message)
+
+
+def test_clamped_numbers_tell_less():
+    y = torch.tensor([[0.0, 0.0, 1.0, 6.0, 6.0], [0.0, 1.0, 2.0, 3.0, 4.0], [2.0, 2.0, 2.0, 2.0, 2.0]])
+    assert unsaturated(y).clamp_min(0).tolist() == [1, 5, 0]
 
 
 def test_samples_at_which_the_chain_fails_are_answered_otherwise():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import prod
 from typing import final
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from preimage.capture.interpret import evaluate
 from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate, OnError, enforce
-from preimage.decoders.exactly import EXACT, exact_or
+from preimage.decoders.exactly import EXACT, exact_or, unsaturated
 from preimage.decoders.feedback import ROUNDS
 from preimage.decoders.picture_decoder import PictureDecoder
 from preimage.decoders.posterior import posterior
@@ -21,12 +22,15 @@ from preimage.errors import ShapeError, UnknownTapError
 from preimage.inverse import Inverse
 from preimage.inverse.calibration import Calibration
 from preimage.inverse.checks import check_values
+from preimage.inverse.planning.guarantee import Guarantee
 from preimage.inverse.posterior.posterior import Posterior
 from preimage.inverse.reporting.report import Report
 from preimage.inverse.residual import certify
 from preimage.inverse.solvers.effort import Effort
 from preimage.inverse.solvers.watch import Progress, Watch
 
+SOLVED = 1e-5  # relative residual up to which a chain counts as exact
+KEEPING = (Guarantee.EXACT, Guarantee.LEFT, Guarantee.CERTIFIED)
 ORIGIN = "calibrated: painted by a decoder that was trained on pictures"
 
 
@@ -116,7 +120,7 @@ class Attached(nn.Module):
             x = self.decoder(rest, self._labels[node])
             return x, with_origin(self._evidence(x, rest, node, None, 1e-3), ORIGIN)
 
-        return exact_or(paint, y, self._chain(y, node), 1e-3)
+        return exact_or(paint, y, self._chain(y, node), SOLVED)
 
     def solve(
         self,
@@ -208,10 +212,13 @@ class Attached(nn.Module):
         return x, with_origin(self._evidence(x, y, node, steps, effort.tolerance), ORIGIN)
 
     def _chain(self, y: Tensor, node: str) -> tuple[Tensor, Certificate] | None:
-        """The inverse's own answer where its ledger promises that every step back keeps everything."""
-        by_shapes = self.inverse.plan_by_shapes(node).guarantee.keeps_everything
-        if not by_shapes or not self.inverse.plan(node).guarantee.keeps_everything:
+        """The inverse's own answer where its ledger promises that every step back can be exact."""
+        if self.inverse.plan_by_shapes(node).guarantee not in KEEPING:
             return None
+        if self.inverse.plan(node).guarantee not in KEEPING:
+            return None
+        if bool((unsaturated(y) < prod(self.inverse.graph.input_shapes[0])).any()):
+            return None  # the chain would search long, for what is not there
         x, certificate = self.inverse.data_free(y, node)
         return (x, with_origin(certificate, EXACT)) if isinstance(x, Tensor) else None
 

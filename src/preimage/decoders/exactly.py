@@ -44,6 +44,14 @@ def exact_or(other: Callable[[Tensor], Answer], y: Tensor, chain: Answer | None,
     return _put(chain[0], failed, x), replace(chain[1], **rows, message=message)
 
 
+def unsaturated(y: Tensor) -> Tensor:
+    """Count the numbers of every sample that are at neither end of its range, ``(N,)``: clamps tell less."""
+    rows = y.flatten(1)
+    low, high = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
+    ends = (rows == low).sum(1), (rows == high).sum(1)
+    return rows.shape[1] - sum((n * (n > 1) for n in ends), torch.zeros_like(ends[0]))
+
+
 def _put(all_: Tensor, rows: Tensor, some: Tensor) -> Tensor:
     """The first tensor with the given rows taken from the second."""
     kept = torch.promote_types(all_.dtype, some.dtype)
