@@ -4,7 +4,7 @@
 
 FOLDER receives the decoder; DEBIAN holds the unpacked packages with photographs, see decoder_pictures.py. Everything
 is chosen on the validation photographs; those of the test split are not read. A run goes on for a given time, the
-learning rate falling to zero (the shipped weights come from two runs, the second going on from the first after 1041
+learning rate falling to zero (the shipped weights come from three runs, each going on from the last after 1041 and 2428
 steps with a fresh schedule); every few minutes the averaged weights are written to FOLDER/state.pt.
 """
 
