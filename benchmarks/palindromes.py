@@ -68,7 +68,7 @@ CASES: dict[str, Case] = {
     "tied-64 consistent": Case(PINV, loss=CONSISTENT, seed_figure="hidden delta .07"),
     "untied-64 consistent": Case(FREE, loss=CONSISTENT, seed_figure="hidden delta .07"),
     "tied-64 narrow": Case(PINV, beyond=0.1, seed_figure="hidden delta .07"),
-    "tied-64 narrow, consistent": Case(PINV, beyond=0.1, loss=CONSISTENT, seed_figure="hidden delta .07"),
+    "tied-64 narrow and consistent": Case(PINV, beyond=0.1, loss=CONSISTENT, seed_figure="hidden delta .07"),
     "orthonormal-64 consistent": Case(
         palindromes.Orthonormal(), loss=CONSISTENT, seed_figure="hidden delta .07"
     ),

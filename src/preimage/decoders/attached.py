@@ -115,12 +115,7 @@ class Attached(nn.Module):
         if node not in self._labels:
             return self.inverse.calibrated(y, tap)
         self._check(y, node)
-
-        def paint(rest: Tensor) -> tuple[Tensor, Certificate]:
-            x = self.decoder(rest, self._labels[node])
-            return x, with_origin(self._evidence(x, rest, node, None, 1e-3), ORIGIN)
-
-        return exact_or(paint, y, self._chain(y, node), SOLVED)
+        return exact_or(lambda rest: self._painted(rest, node), y, self._chain(y, node), SOLVED)
 
     def solve(
         self,
@@ -175,7 +170,8 @@ class Attached(nn.Module):
         node = self._node(tap)
         if node not in self._labels:
             return self.inverse.posterior(y, tap)
-        return posterior(self, y, node, self._labels[node])
+        self._check(y, node)
+        return posterior(self, y, node, self._labels[node], self._painted(y, node))
 
     def measured_on(self, data: Calibration | Tensor) -> Attached:
         """The same, with intervals from how the decoder errs on some pictures that it was not trained on.
@@ -190,6 +186,10 @@ class Attached(nn.Module):
 
         data = data if isinstance(data, Calibration) else Calibration(data)
         return Attached(self.inverse, self.decoder.measured_on(data, features))
+
+    def _painted(self, y: Tensor, node: str) -> tuple[Tensor, Certificate]:
+        x = self.decoder(y, self._labels[node])
+        return x, with_origin(self._evidence(x, y, node, None, 1e-3), ORIGIN)
 
     def _refined(
         self, y: Tensor, node: str, start: Tensor | None, effort: Effort

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from preimage.capture.taps import TapLike
+from preimage.certificate import Certificate
 from preimage.errors import NotInvertibleError
 from preimage.inverse.calibration import Calibration
 from preimage.inverse.posterior.calibrated import CalibratedPosterior
@@ -47,14 +48,17 @@ def error_models(
     return {label: fit.solve() for label, fit in fits.items()} if len(seen) > 1 else {}
 
 
-def posterior(attached: Attached, y: Tensor, tap: str | TapLike | None, label: str) -> CalibratedPosterior:
+def posterior(
+    attached: Attached, y: Tensor, tap: str | TapLike | None, label: str, painted: tuple[Tensor, Certificate]
+) -> CalibratedPosterior:
     """The distribution of the picture around the painted one.
 
     Args:
-        attached: paints.
+        attached: network and decoder.
         y: features ``(N, *tap)``.
         tap: where they are from.
         label: what the decoder calls the tap.
+        painted: what it paints, and the certificate; not an exact answer, whose errors were not measured.
 
     Raises:
         NotInvertibleError: how the decoder errs was not measured.
@@ -65,7 +69,7 @@ def posterior(attached: Attached, y: Tensor, tap: str | TapLike | None, label: s
             f"how the decoder errs at tap {label!r} was not measured; give it pictures that it was not"
             " trained on: attached = attached.measured_on(pi.Calibration(pictures, scenes))"
         )
-    mean, certificate = attached.calibrated(y, tap)
+    mean, certificate = painted
     return CalibratedPosterior(
         attached.inverse,
         y,
