@@ -137,6 +137,6 @@ def enforce(x: Tensor, certificate: Certificate, on_error: OnError, what: str) -
     return x.masked_fill(failed, float("nan"))
 
 
-def with_message(certificate: Certificate, message: str) -> Certificate:
-    """The same evidence with another sentence."""
-    return replace(certificate, message=message)
+def with_message(certificate: Certificate, *parts: str) -> Certificate:
+    """The same evidence with another message, made of the parts that are not empty."""
+    return replace(certificate, message="; ".join(part for part in parts if part))

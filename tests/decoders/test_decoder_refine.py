@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from preimage.certificate import Certificate
-from preimage.decoders.exactly import EXACT, exact_or, unsaturated
+from preimage.decoders.exactly import unsaturated
 from preimage.decoders.feedback import fed_back, mixed
 from preimage.decoders.refine import refine
 from preimage.decoders.search_metric import search_metric
@@ -149,29 +148,6 @@ def test_the_metric_is_flatter_where_all_is_seen_and_where_little_is_known():
     torch.testing.assert_close(unknown.gain, errors.power(0.5).gain)
 
 
-def answer(values, residual, message):
-    residual = torch.tensor(residual)
-    return torch.tensor(values)[:, None], Certificate(residual, residual < 1e-3, message=message)
-
-
 def test_clamped_numbers_tell_less():
     y = torch.tensor([[0.0, 0.0, 1.0, 6.0, 6.0], [0.0, 1.0, 2.0, 3.0, 4.0], [2.0, 2.0, 2.0, 2.0, 2.0]])
     assert unsaturated(y).clamp_min(0).tolist() == [1, 5, 0]
-
-
-def test_samples_at_which_the_chain_fails_are_answered_otherwise():
-    y = torch.arange(3.0)[:, None]
-    chain = answer([1.0, 2.0, 3.0], [1e-6, 0.5, 1e-7], EXACT)
-    x, certificate = exact_or(lambda rest: answer([9.0], [0.1], f"painted {rest.tolist()}"), y, chain, 1e-3)
-    assert x.flatten().tolist() == [1.0, 9.0, 3.0]
-    assert certificate.converged.tolist() == [True, False, True]
-    assert certificate.message == f"{EXACT}; samples [1]: painted [[1.0]]"
-
-
-def test_a_chain_that_holds_is_all_there_is_and_one_that_fails_is_forgotten():
-    y = torch.arange(2.0)[:, None]
-    good, bad = answer([1.0, 2.0], [0.0, 0.0], EXACT), answer([1.0, 2.0], [1.0, float("nan")], EXACT)
-    other = answer([5.0, 6.0], [0.1, 0.1], "painted")
-    assert exact_or(lambda _: pytest.fail("nothing is left"), y, good, 1e-3) is good
-    assert exact_or(lambda _: other, y, bad, 1e-3) is other
-    assert exact_or(lambda _: other, y, None, 1e-3) is other

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from typing import final
 
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from preimage.capture.interpret import evaluate
 from preimage.capture.taps import TapLike
-from preimage.certificate import Certificate, OnError, enforce
-from preimage.decoders.exactly import EXACT, exact_or, unsaturated
+from preimage.certificate import Certificate, OnError, enforce, with_message
+from preimage.decoders.exactly import EXACT, Answer, exact_or, unsaturated
 from preimage.decoders.feedback import ROUNDS
 from preimage.decoders.picture_decoder import PictureDecoder
 from preimage.decoders.posterior import posterior
-from preimage.decoders.refine import refine, with_origin
+from preimage.decoders.refine import refine
 from preimage.decoders.search_metric import knows_little, search_metric
 from preimage.errors import ShapeError, UnknownTapError
 from preimage.inverse import Inverse
@@ -31,6 +31,9 @@ from preimage.inverse.solvers.watch import Progress, Watch
 
 SOLVED = 1e-5  # relative residual up to which a chain counts as exact
 KEEPING = (Guarantee.EXACT, Guarantee.LEFT, Guarantee.CERTIFIED)
+Method = Callable[[Tensor], Answer]
+"""From features ``(N, *tap)`` to inputs and their evidence."""
+
 ORIGIN = "calibrated: painted by a decoder that was trained on pictures"
 
 
@@ -90,15 +93,24 @@ class Attached(nn.Module):
         return self.inverse.data_free(y, tap)  # pyright: ignore[reportReturnType]  # one input, so one tensor
 
     def forward(self, y: Tensor, tap: str | TapLike | None = None, on_error: OnError | None = None) -> Tensor:
-        """The painted answer, ``(N, C, H, W)``; ``on_error`` as for an inverse."""
-        x, certificate = self.calibrated(y, tap)
+        """The exact answer where there is one and the painted one elsewhere; ``on_error`` as for an inverse.
+
+        It is exact where the ledger promises that every step back from the tap keeps everything, and the
+        residual agrees, sample by sample.
+
+        Returns:
+            x ``(N, C, H, W)``.
+        """
+        node = self._node(tap)
+        if node not in self._labels:
+            x, certificate = self.inverse.calibrated(y, tap)
+        else:
+            self._check(y, node)
+            x, certificate = self._exact_or(lambda rest: self._painted(rest, node), y, node, SOLVED)
         return x if on_error is None else enforce(x, certificate, on_error, f"tap {tap!r}")
 
     def calibrated(self, y: Tensor, tap: str | TapLike | None = None) -> tuple[Tensor, Certificate]:
-        """The painted answer, with its certificate.
-
-        Where the ledger promises that every step back from the tap keeps everything, and the residual
-        agrees, the exact answer is returned instead; the certificate's message says which it is.
+        """The painted answer, with its certificate, also where an exact one would be known.
 
         Args:
             y: features ``(N, *tap)``.
@@ -115,7 +127,7 @@ class Attached(nn.Module):
         if node not in self._labels:
             return self.inverse.calibrated(y, tap)
         self._check(y, node)
-        return exact_or(lambda rest: self._painted(rest, node), y, self._chain(y, node), SOLVED)
+        return self._painted(y, node)
 
     def solve(
         self,
@@ -149,9 +161,10 @@ class Attached(nn.Module):
                 y, tap, tol=tol, start=start, max_products=max_products, progress=progress
             )
         self._check(y, node)
-        chain = self._chain(y, node) if start is None else None
         effort = Effort(tol, max_products, watch=Watch(progress))
-        return exact_or(lambda rest: self._refined(rest, node, start, effort), y, chain, tol)
+        if start is not None:
+            return self._refined(y, node, start, effort)
+        return self._exact_or(lambda rest: self._refined(rest, node, None, effort), y, node, tol)
 
     def posterior(self, y: Tensor, tap: str | TapLike | None = None) -> Posterior:
         """The distribution of the picture around the painted one: intervals and draws.
@@ -171,7 +184,7 @@ class Attached(nn.Module):
         if node not in self._labels:
             return self.inverse.posterior(y, tap)
         self._check(y, node)
-        return posterior(self, y, node, self._labels[node], self._painted(y, node))
+        return posterior(self, y, node, self._labels[node])
 
     def measured_on(self, data: Calibration | Tensor) -> Attached:
         """The same, with intervals from how the decoder errs on some pictures that it was not trained on.
@@ -189,7 +202,7 @@ class Attached(nn.Module):
 
     def _painted(self, y: Tensor, node: str) -> tuple[Tensor, Certificate]:
         x = self.decoder(y, self._labels[node])
-        return x, with_origin(self._evidence(x, y, node, None, 1e-3), ORIGIN)
+        return x, self._evidence(x, y, node, None, 1e-3)
 
     def _refined(
         self, y: Tensor, node: str, start: Tensor | None, effort: Effort
@@ -209,18 +222,23 @@ class Attached(nn.Module):
             effort=effort,
             rounds=0 if knows_little(errors, spread) else ROUNDS,
         )
-        return x, with_origin(self._evidence(x, y, node, steps, effort.tolerance), ORIGIN)
+        return x, self._evidence(x, y, node, steps, effort.tolerance)
 
-    def _chain(self, y: Tensor, node: str) -> tuple[Tensor, Certificate] | None:
+    def _exact_or(self, other: Method, y: Tensor, node: str, tolerance: float) -> Answer:
         """The inverse's own answer where its ledger promises that every step back can be exact."""
-        if self.inverse.plan_by_shapes(node).guarantee not in KEEPING:
-            return None
-        if self.inverse.plan(node).guarantee not in KEEPING:
-            return None
-        if bool((unsaturated(y) < prod(self.inverse.graph.input_shapes[0])).any()):
-            return None  # the chain would search long, for what is not there
-        x, certificate = self.inverse.data_free(y, node)
-        return (x, with_origin(certificate, EXACT)) if isinstance(x, Tensor) else None
+        if not self._keeps_all(node):
+            return other(y)
+        # with fewer numbers than the picture has, the chain would search long for what is not there
+        eligible = unsaturated(y) >= prod(self.inverse.graph.input_shapes[0])
+        return exact_or(other, lambda rest: self._exact(rest, node), y, eligible, tolerance)
+
+    def _keeps_all(self, node: str) -> bool:
+        plans = self.inverse.plan_by_shapes, self.inverse.plan  # the first is cheap
+        return all(plan(node).guarantee in KEEPING for plan in plans)
+
+    def _exact(self, y: Tensor, node: str) -> Answer:
+        x, certificate = self.data_free(y, node)
+        return x, with_message(certificate, EXACT, certificate.message)
 
     def _node(self, tap: str | TapLike | None) -> str:
         if isinstance(tap, str) and tap not in self.inverse.taps:
@@ -239,7 +257,8 @@ class Attached(nn.Module):
     ) -> Certificate:
         graph = self.inverse.graph
         with torch.no_grad():
-            return certify(graph, {graph.inputs[0]: x}, {node: y}, steps, tolerance)
+            evidence = certify(graph, {graph.inputs[0]: x}, {node: y}, steps, tolerance)
+        return with_message(evidence, ORIGIN, evidence.message)
 
 
 def _labels(inverse: Inverse, decoder: PictureDecoder) -> Mapping[str, str]:

@@ -13,35 +13,41 @@ from preimage.certificate import Certificate
 EXACT = "exact: every step back from this tap keeps everything, so nothing was painted"
 
 Answer = tuple[Tensor, Certificate]
+"""Inputs ``(N, *in)`` and their evidence."""
 
 
-def exact_or(other: Callable[[Tensor], Answer], y: Tensor, chain: Answer | None, tolerance: float) -> Answer:
-    """The answers of an exact chain, and those of another method for the samples at which the chain failed.
+def exact_or(
+    other: Callable[[Tensor], Answer],
+    exact: Callable[[Tensor], Answer],
+    y: Tensor,
+    eligible: Tensor,
+    tolerance: float,
+) -> Answer:
+    """The answers of an exact chain, and those of another method for the samples at which the chain fails.
+
+    What comes back for a sample does not depend on the other samples of the batch.
 
     Args:
         other: from features ``(K, *tap)`` to inputs and their certificate.
+        exact: the same, by the chain.
         y: features ``(N, *tap)``.
-        chain: exact answers to all of them; None where there is no such chain.
+        eligible: samples for which the chain is worth its time, bool ``(N,)``.
         tolerance: relative residual up to which an answer counts as exact.
 
     Returns:
         Inputs and their certificate, ``(N,)``.
     """
-    if chain is None:
+    rows = eligible.nonzero()[:, 0]
+    if not len(rows):
         return other(y)
-    failed = (~(chain[1].residual <= tolerance)).nonzero()[:, 0]
-    if not len(failed):
-        return chain
-    if len(failed) == len(y):
+    x, certificate = exact(y[rows])
+    held = certificate.residual <= tolerance
+    left = torch.cat([(~eligible).nonzero()[:, 0], rows[~held]]).sort().values
+    if not len(left):
+        return x, certificate
+    if len(left) == len(y):
         return other(y)
-    x, certificate = other(y[failed])
-    message = f"{chain[1].message}; samples {failed.tolist()}: {certificate.message}"
-    rows = {
-        field.name: _put(getattr(chain[1], field.name), failed, getattr(certificate, field.name))
-        for field in fields(Certificate)
-        if field.name != "message"
-    }
-    return _put(chain[0], failed, x), replace(chain[1], **rows, message=message)
+    return _interleaved(rows[held], (x[held], _rows(certificate, held)), left, other(y[left]))
 
 
 def unsaturated(y: Tensor) -> Tensor:
@@ -52,7 +58,25 @@ def unsaturated(y: Tensor) -> Tensor:
     return rows.shape[1] - sum((n * (n > 1) for n in ends), torch.zeros_like(ends[0]))
 
 
-def _put(all_: Tensor, rows: Tensor, some: Tensor) -> Tensor:
-    """The first tensor with the given rows taken from the second."""
-    kept = torch.promote_types(all_.dtype, some.dtype)
-    return all_.to(kept).index_copy(0, rows, some.to(kept))
+def _rows(certificate: Certificate, rows: Tensor) -> Certificate:
+    kept = {name: value[rows] for name, value in _values(certificate).items()}
+    return replace(certificate, **kept)
+
+
+def _interleaved(first: Tensor, one: Answer, second: Tensor, two: Answer) -> Answer:
+    """Two answers to disjoint samples as one, in the order of the samples."""
+    order = torch.cat([first, second]).argsort()
+
+    def joined(a: Tensor, b: Tensor) -> Tensor:
+        kept = torch.promote_types(a.dtype, b.dtype)
+        return torch.cat([a.to(kept), b.to(kept)])[order]
+
+    values, others = _values(one[1]), _values(two[1])
+    message = f"samples {first.tolist()}: {EXACT}; samples {second.tolist()}: {two[1].message}"
+    merged = {name: joined(value, others[name]) for name, value in values.items()}
+    return joined(one[0], two[0]), Certificate(**merged, message=message)
+
+
+def _values(certificate: Certificate) -> dict[str, Tensor]:
+    names = [field.name for field in fields(Certificate) if field.name != "message"]
+    return {name: getattr(certificate, name) for name in names}

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from preimage.capture.taps import TapLike
-from preimage.certificate import Certificate
 from preimage.errors import NotInvertibleError
 from preimage.inverse.calibration import Calibration
 from preimage.inverse.posterior.calibrated import CalibratedPosterior
@@ -48,9 +47,7 @@ def error_models(
     return {label: fit.solve() for label, fit in fits.items()} if len(seen) > 1 else {}
 
 
-def posterior(
-    attached: Attached, y: Tensor, tap: str | TapLike | None, label: str, painted: tuple[Tensor, Certificate]
-) -> CalibratedPosterior:
+def posterior(attached: Attached, y: Tensor, tap: str | TapLike | None, label: str) -> CalibratedPosterior:
     """The distribution of the picture around the painted one.
 
     Args:
@@ -58,7 +55,6 @@ def posterior(
         y: features ``(N, *tap)``.
         tap: where they are from.
         label: what the decoder calls the tap.
-        painted: what it paints, and the certificate; not an exact answer, whose errors were not measured.
 
     Raises:
         NotInvertibleError: how the decoder errs was not measured.
@@ -69,7 +65,7 @@ def posterior(
             f"how the decoder errs at tap {label!r} was not measured; give it pictures that it was not"
             " trained on: attached = attached.measured_on(pi.Calibration(pictures, scenes))"
         )
-    mean, certificate = painted
+    mean, certificate = attached.calibrated(y, tap)
     return CalibratedPosterior(
         attached.inverse,
         y,

@@ -70,9 +70,3 @@ def refine(
     residual = torch.where(worse, before, after)
     certificate = replace(steps, residual=residual, converged=residual <= effort.tolerance)
     return torch.where(over(worse, x), first, x), certificate
-
-
-def with_origin(certificate: Certificate, message: str) -> Certificate:
-    """The same evidence, with where the answer came from in front of its message."""
-    text = "; ".join(part for part in (message, certificate.message) if part)
-    return replace(certificate, message=text)

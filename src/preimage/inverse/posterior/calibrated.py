@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
 import torch
 from torch import Tensor
 
 from preimage.capture.taps import TapLike
-from preimage.certificate import Certificate
+from preimage.certificate import Certificate, with_message
 from preimage.inverse.calibrate.metric import Spectrum
 from preimage.inverse.packing import sample_rows
 from preimage.inverse.posterior.error_model import ErrorModel
@@ -96,7 +95,7 @@ def with_support(certificate: Certificate, errors: ErrorModel) -> Certificate:
     text = f"intervals rest on {errors.sources} independent sources"
     if math.isfinite(errors.uncertainty):
         text += f": 90 % means 90 % within {100 * errors.uncertainty:.1f} points (standard error)"
-    return replace(certificate, message="; ".join(part for part in (certificate.message, text) if part))
+    return with_message(certificate, certificate.message, text)
 
 
 def _unit(metric: Metric, noise: Tensor) -> Tensor:

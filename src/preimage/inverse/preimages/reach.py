@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
 from typing import final
 
@@ -18,8 +19,7 @@ from preimage.inverse.solvers.dual_newton import dual_newton
 from preimage.inverse.solvers.effort import Effort
 from preimage.inverse.solvers.linearisation import FEW
 from preimage.inverse.solvers.metric import Metric
-
-Found = tuple[Tensor, Certificate]
+from preimage.inverse.solvers.samplewise import Found, better_of
 
 STARTS = ((1.0, 0.1), (1.0, 0.5), (1.0, 2.0), (0.0, 1.0), (0.0, 4.0))
 """Where unsolved samples are started again: a part of the start, and noise relative to the start's size."""
@@ -85,16 +85,13 @@ class Reach:
             return found
         if not found[1].ok and (guess := self.guess()) is not None:
             found = self._again(found, y, guess, Reach.once)
-        if not found[1].ok and self.cut() is not None:
-            found = self._again(found, y, start, Reach._split)
+        if not found[1].ok and (cut := self.cut()) is not None:
+            found = self._again(found, y, start, partial(Reach._split, cut=cut))
         for seed, (part, spread) in enumerate(STARTS):
             found = self._again(found, y, _noisy(start, part, spread, seed), Reach.once)
         return self._again(found, y, _noisy(start, *STARTS[0], seed=0), Reach._continued)
 
-    def _split(self, y: Tensor, start: Tensor) -> Found:
-        cut = self.cut()
-        if cut is None:
-            return self.once(y, start)
+    def _split(self, y: Tensor, start: Tensor, cut: Cut) -> Found:
         return splitting(
             self.f, y, start, cut=cut, polish=self.once, effort=self.effort, allowed=self.allowed
         )
@@ -108,9 +105,8 @@ class Reach:
         ended = self.effort.watch is not None and bool(self.effort.watch.ended)
         if ended or not len(rows):
             return found
-        trial, evidence = method(replace(self, allowed=self.allowed.of(rows)), y[rows], start[rows])
-        better = evidence.residual < certificate.residual[rows].nan_to_num(torch.inf)
-        return _merged(found, rows, better, (trial, evidence))
+        later = method(replace(self, allowed=self.allowed.of(rows)), y[rows], start[rows])
+        return better_of(found, rows, later)
 
     def _continued(self, y: Tensor, x: Tensor) -> Found:
         with torch.no_grad():
@@ -119,19 +115,6 @@ class Reach:
         for part in STATIONS:
             found = self.once(first + part * (y - first), found[0])
         return found
-
-
-def _merged(found: Found, rows: Tensor, better: Tensor, later: Found) -> Found:
-    """The better of two answers for each of some rows; iterations add up."""
-    x, certificate = found
-    trial, evidence = later
-    kept = rows[better]
-    x, used = x.index_copy(0, kept, trial[better]), certificate.iterations.clone()
-    used[rows] += evidence.iterations
-    residual = certificate.residual.index_copy(0, kept, evidence.residual[better])
-    converged = certificate.converged.index_copy(0, kept, evidence.converged[better])
-    message = "" if bool(converged.all()) else evidence.message
-    return x, Certificate(residual, converged, iterations=used, message=message)
 
 
 def _noisy(start: Tensor, part: float, spread: float, seed: int) -> Tensor:

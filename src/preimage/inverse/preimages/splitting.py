@@ -14,8 +14,8 @@ from preimage.certificate import Certificate, relative_residual
 from preimage.inverse.preimages.wiring import Sight, Wiring, wiring
 from preimage.inverse.solvers.allowed import Allowed
 from preimage.inverse.solvers.effort import Effort
+from preimage.inverse.solvers.samplewise import Found
 
-Found = tuple[Tensor, Certificate]
 Polish = Callable[[Tensor, Tensor], Found]
 """A local solver: y and a start to x and its certificate."""
 
@@ -188,9 +188,9 @@ class _Search:
         """Keep what is better than before, solved by the local solver where that is near."""
         shadow = self._on_graphs(self.w[rows], self.allowed.of(rows))
         x = self._inputs(shadow)
-        self._keep(rows, x, relative_residual(self.f(x), self.y[rows]))
-        near = relative_residual(self.f(x), self.y[rows]) < NEAR
-        close = rows[near & (self.residual[rows] > self.effort.tolerance)]
+        residual = relative_residual(self.f(x), self.y[rows])
+        self._keep(rows, x, residual)
+        close = rows[(residual < NEAR) & (self.residual[rows] > self.effort.tolerance)]
         if len(close):
             x, evidence = polish(self.y[close], self.x[close])
             self._keep(close, x, evidence.residual)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -21,6 +20,7 @@ from preimage.inverse.solvers.dense_newton import dense_newton, jacobian_matrix
 from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
 from preimage.inverse.solvers.jacobian import Jacobian
 from preimage.inverse.solvers.quasi_newton import quasi_newton
+from preimage.inverse.solvers.samplewise import better_of
 
 SMALL = 100_000
 """Numbers in a region up to which it is solved thoroughly."""
@@ -109,23 +109,18 @@ def finished(
         certificate: evidence of the answer so far.
         tolerance: relative residual at which a sample is solved.
     """
-    x = starts[0]
-    left = ~certificate.converged & certificate.residual.isfinite()
-    if not bool(left.any()):
-        return x, certificate
-    x, residual = x.clone(), certificate.residual.clone()
-    for start in (*starts, *other_starts(x, y)):
-        steps = FINISHING if x[0].numel() <= CHEAP else FINISHING // 2
-        solved, evidence = dense_newton(region, y[left], start[left], tolerance=tolerance, steps=steps)
-        better = evidence.residual < residual[left]
-        x[left] = torch.where(better.view(-1, *[1] * (x.dim() - 1)), solved, x[left])
-        residual[left] = torch.minimum(evidence.residual.to(residual), residual[left])
-        left = ~(residual <= tolerance)
-        if not bool(left.any()):
+    found = starts[0], certificate
+    left = _left(certificate)
+    if not len(left):
+        return found
+    steps = FINISHING if starts[0][0].numel() <= CHEAP else FINISHING // 2
+    for start in (*starts, *other_starts(starts[0], y)):
+        later = dense_newton(region, y[left], start[left], tolerance=tolerance, steps=steps)
+        found = better_of(found, left, later)
+        left = _left(found[1])
+        if not len(left):
             break
-    converged = residual <= tolerance
-    message = "" if bool(converged.all()) else certificate.message
-    return x, replace(certificate, residual=residual, converged=converged, message=message)
+    return found
 
 
 def continued(
@@ -145,17 +140,16 @@ def continued(
         tolerance: relative residual at which a sample is solved.
     """
     x, start = found
-    left = ~certificate.converged & certificate.residual.isfinite()
-    if not bool(left.any()) or x[0].numel() != y[0].numel():
+    left = _left(certificate)
+    if not len(left) or x[0].numel() != y[0].numel():
         return x, certificate
-    solved, evidence = continuation(region, y[left], start[left], tolerance=tolerance, steps=PATH)
-    better = evidence.residual < certificate.residual[left]
-    x, residual = x.clone(), certificate.residual.clone()
-    x[left] = torch.where(better.view(-1, *[1] * (x.dim() - 1)), solved, x[left])
-    residual[left] = torch.minimum(evidence.residual.to(residual), residual[left])
-    converged = residual <= tolerance
-    message = "" if bool(converged.all()) else certificate.message
-    return x, replace(certificate, residual=residual, converged=converged, message=message)
+    later = continuation(region, y[left], start[left], tolerance=tolerance, steps=PATH)
+    return better_of((x, certificate), left, later)
+
+
+def _left(certificate: Certificate) -> Tensor:
+    """Samples that are not solved, and that numbers could solve, int ``(K,)``."""
+    return (~certificate.converged & certificate.residual.isfinite()).nonzero()[:, 0]
 
 
 def other_starts(x: Tensor, y: Tensor) -> list[Tensor]:

@@ -10,8 +10,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from preimage.certificate import Certificate, relative_residual
+from preimage.certificate import Certificate
 from preimage.inverse.solvers.dense_newton import dense_newton, jacobian_matrix
+from preimage.inverse.solvers.samplewise import one_by_one
 
 Map = Callable[[Tensor], Tensor]
 
@@ -67,17 +68,11 @@ def continuation(
         (True, True)
     """
     slopes = jacobian or partial(jacobian_matrix, f)
-    paths = [_Path(f, slopes, y[i : i + 1], start[i : i + 1]) for i in range(len(y))]
-    rows = [_solve(path, tolerance, steps) for path in paths]
-    if not rows:
-        empty = y.new_zeros(0)
-        return start, Certificate(empty, empty > 0)
-    x = torch.cat([row[0] for row in rows])
-    residual = relative_residual(f(x), y)
-    converged = residual <= tolerance
-    used = torch.tensor([row[1] for row in rows], device=y.device)
-    message = "" if bool(converged.all()) else "continuation ended before the path did"
-    return x, Certificate(residual, converged, iterations=used, message=message)
+
+    def solve(y: Tensor, start: Tensor) -> tuple[Tensor, int]:
+        return _solve(_Path(f, slopes, y, start), tolerance, steps)
+
+    return one_by_one(f, y, start, tolerance, solve, "continuation ended before the path did")
 
 
 def _solve(path: _Path, tolerance: float, steps: int) -> tuple[Tensor, int]:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from preimage.certificate import Certificate, relative_residual
+from preimage.certificate import Certificate
 from preimage.inverse.solvers.jacobian import Jacobian
+from preimage.inverse.solvers.samplewise import one_by_one
 
 Map = Callable[[Tensor], Tensor]
 
@@ -61,16 +62,12 @@ def dense_newton(
         >>> certificate.ok, bool((x + 0.5 * x.sin() - y).abs().max() < 1e-5)
         (True, True)
     """
-    rows = [_solve(f, y[i : i + 1], start[i : i + 1], tolerance, steps) for i in range(len(y))]
-    if not rows:
-        empty = y.new_zeros(0)
-        return start, Certificate(empty, empty > 0)
-    x = torch.cat([row[0] for row in rows])
-    residual = relative_residual(f(x), y)
-    converged = residual <= tolerance
-    used = torch.tensor([row[1] for row in rows], device=y.device)
-    message = "" if bool(converged.all()) else "Newton's method stopped before it reached the tolerance"
-    return x, Certificate(residual, converged, iterations=used, message=message)
+
+    def solve(y: Tensor, start: Tensor) -> tuple[Tensor, int]:
+        return _solve(f, y, start, tolerance, steps)
+
+    stopped = "Newton's method stopped before it reached the tolerance"
+    return one_by_one(f, y, start, tolerance, solve, stopped)
 
 
 def _solve(f: Map, y: Tensor, start: Tensor, tolerance: float, steps: int) -> tuple[Tensor, int]:
