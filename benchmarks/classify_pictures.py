@@ -34,7 +34,7 @@ from preimage.classify import (
     unchanged,
 )
 from preimage.classify.parts import in_parts
-from preimage.functional.proportion import clopper_pearson
+from preimage.functional.statistics.proportion import clopper_pearson
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "classify_pictures.json"

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from preimage import Bijection
-from preimage.functional.convolve import zero_padded_convolution
-from preimage.functional.wavefront import solve_causal
+from preimage.functional.autoregressive.wavefront import solve_causal
+from preimage.functional.signals.convolve import zero_padded_convolution
 from preimage.layers import (
     AutoregressiveConvolution,
     CircularConvolution,

@@ -15,7 +15,7 @@ from eeg_networks import SCALE, WINDOWS, plain, recordings, share, written
 from preimage import eeg
 from preimage.classify import reliability
 from preimage.eeg.planted.gaussian import StationaryGaussian
-from preimage.functional.proportion import clopper_pearson
+from preimage.functional.statistics.proportion import clopper_pearson
 
 
 def spectral() -> None:

@@ -24,7 +24,7 @@ from preimage import Chain, eeg
 from preimage.classify import ClassAndBitsLoss, ClassifierLoss, DensityLoss, GenerativeClassifier
 from preimage.classify.prototypes.channels import ChannelSettings, channel_prototypes
 from preimage.flows import Flow
-from preimage.functional.proportion import Proportion
+from preimage.functional.statistics.proportion import Proportion
 from preimage.training import ParameterGroup
 
 RESULTS = Path(__file__).parent / "results"

@@ -25,7 +25,7 @@ from eeg_peers import networks
 from preimage import eeg
 from preimage.classify import ClassAndBitsLoss
 from preimage.eeg.spectral.choice import stratified_folds
-from preimage.functional.proportion import clopper_pearson
+from preimage.functional.statistics.proportion import clopper_pearson
 from preimage.training import FitSettings, fit
 from preimage.training.batches import Batch
 

@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from preimage import classify
-from preimage.functional.proportion import clopper_pearson
+from preimage.functional.statistics.proportion import clopper_pearson
 
 SHADES = 16  # the digits have grey levels from 0 to 16
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from preimage.functional.whitening import WHITENINGS
+from preimage.functional.matrices.whitening import WHITENINGS
 from preimage.layers import AdaptiveWhitening
 from preimage.testing import Sample
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from preimage import Chain
 from preimage.errors import ShapeError
-from preimage.functional.dependencies import adjacency_from_order, generations
+from preimage.functional.autoregressive.dependencies import adjacency_from_order, generations
 from preimage.layers import AdditiveMap, AffineMap, Autoregressive, InverseAutoregressive
 from preimage.nets import CausalNet, MaskedLinear, MaskedMLP, MaskedResidualNet
 

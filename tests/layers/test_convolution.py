@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from preimage import Bijection
 from preimage.errors import NotConvergedError, NotInvertibleError
-from preimage.functional.convolve import zero_padded_convolution
-from preimage.functional.wavefront import solve_causal
+from preimage.functional.autoregressive.wavefront import solve_causal
+from preimage.functional.signals.convolve import zero_padded_convolution
 from preimage.layers import (
     AutoregressiveConvolution,
     CircularConvolution,

@@ -5,9 +5,9 @@ import pytest
 import scipy.stats
 import torch
 
-from preimage.functional.bernstein import bernstein, bernstein_inverse
-from preimage.functional.logistic_mixture import LogisticMixture
-from preimage.functional.sum_of_squares import legendre_rule, sum_of_squares
+from preimage.functional.scalar.bernstein import bernstein, bernstein_inverse
+from preimage.functional.scalar.logistic_mixture import LogisticMixture
+from preimage.functional.scalar.sum_of_squares import legendre_rule, sum_of_squares
 from preimage.layers import BernsteinMap, LearnedMap, LogisticMixtureMap, SumOfSquaresMap
 
 MAPS = {

@@ -6,8 +6,8 @@ import torch
 from scipy import integrate
 
 from preimage import Chain
-from preimage.functional.clenshaw_curtis import clenshaw_curtis
 from preimage.functional.roots import certain_root
+from preimage.functional.scalar.clenshaw_curtis import clenshaw_curtis
 from preimage.layers import Autoregressive, BlockAutoregressive, DeepSigmoidMap, UnconstrainedMonotoneMap
 from preimage.layers.monotone_network.block_linear import BlockLinear
 from preimage.nets import MaskedMLP

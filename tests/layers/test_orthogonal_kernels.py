@@ -10,9 +10,14 @@ from torch.nn import functional
 
 from preimage import Bijection
 from preimage.errors import NotInvertibleError, ShapeError
-from preimage.functional.cosine import DENSE, cosine_matrix, cosine_transform, inverse_cosine_transform
-from preimage.functional.real_fft import inverse_real_fft, real_fft
-from preimage.functional.skew import fill_below_diagonal
+from preimage.functional.matrices.skew import fill_below_diagonal
+from preimage.functional.signals.cosine import (
+    DENSE,
+    cosine_matrix,
+    cosine_transform,
+    inverse_cosine_transform,
+)
+from preimage.functional.signals.real_fft import inverse_real_fft, real_fft
 from preimage.layers import (
     AutoregressiveConvolution,
     CayleyKernels,

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import NonFiniteError, NotConvergedError, NotInvertibleError, ShapeError
-from preimage.functional.moments import feature_moments
+from preimage.functional.statistics.moments import feature_moments
 from preimage.layers import (
     EstimatedNorm,
     GroupNorm,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from preimage.errors import ShapeError
-from preimage.functional.importance import importance_summary
+from preimage.functional.statistics.importance import importance_summary
 from preimage.layers import (
     Affine,
     GaussianNoise,

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from preimage.errors import NonFiniteError, NotInvertibleError
-from preimage.functional.moments import feature_covariance
-from preimage.functional.whitening import WHITENINGS, whitening, whitening_matrix
+from preimage.functional.matrices.whitening import WHITENINGS, whitening, whitening_matrix
+from preimage.functional.statistics.moments import feature_covariance
 from preimage.layers import AdaptiveWhitening
 
 METHODS = sorted(WHITENINGS)

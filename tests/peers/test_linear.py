@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from peers.compare import from_freia, from_nflows, from_torchflows, from_zuko, randomise
-from preimage.functional.skew import below_diagonal
+from preimage.functional.matrices.skew import below_diagonal
 from preimage.layers import (
     CayleyKernels,
     CayleyOrthogonal,

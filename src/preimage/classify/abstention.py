@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import ShapeError
-from preimage.functional.proportion import clopper_pearson
+from preimage.functional.statistics.proportion import clopper_pearson
 
 
 @dataclass(frozen=True)

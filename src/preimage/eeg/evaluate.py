@@ -15,7 +15,7 @@ from preimage.classify import GenerativeClassifier
 from preimage.eeg.recipe.crops import checked_recordings, evenly_spaced_crops
 from preimage.eeg.recipe.noise import check_deviation, noise_log_prob
 from preimage.errors import ShapeError
-from preimage.functional.proportion import Proportion, clopper_pearson
+from preimage.functional.statistics.proportion import Proportion, clopper_pearson
 
 ROWS = 256  # windows of one pass through the network
 

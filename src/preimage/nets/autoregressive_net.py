@@ -9,8 +9,8 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from preimage.domains import Reals
+from preimage.functional.autoregressive.sweeps import fixed_point_sweeps
 from preimage.functional.event import sum_event
-from preimage.functional.sweeps import fixed_point_sweeps
 
 Invert = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Takes elements y and their parameters with one more dimension; gives x and log abs dx/dy."""
@@ -34,8 +34,9 @@ class AutoregressiveNet(nn.Module, abc.ABC):
     """A network that gives each feature parameters which depend on earlier features (and a context) only.
 
     What :class:`~preimage.layers.Autoregressive` asks for parameters, and asks to be undone. Solving works
-    for every such network by parallel sweeps, see :func:`~preimage.functional.sweeps.fixed_point_sweeps`; a
-    network that can do better overrides :meth:`solve`.
+    for every such network by parallel sweeps, see
+    :func:`~preimage.functional.autoregressive.sweeps.fixed_point_sweeps`; a network that can do better
+    overrides :meth:`solve`.
 
     Args:
         event_shape: shape of one row of x.

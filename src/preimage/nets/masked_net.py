@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from preimage.functional.dependencies import adjacency_from_order, generations
+from preimage.functional.autoregressive.dependencies import adjacency_from_order, generations
 from preimage.functional.visible import values_are_visible
 from preimage.nets.autoregressive_net import AutoregressiveNet, Invert, Solution
 from preimage.nets.growing_linear import GrowingLinear, InPlaceLinear

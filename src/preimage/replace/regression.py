@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import DomainError
-from preimage.functional.rows import map_rows
+from preimage.functional.matrices.rows import map_rows
 from preimage.inverse.calibrate.moments import Moments
 
 RIDGE = 1e-6

@@ -9,7 +9,7 @@ from typing import final
 from torch import Tensor
 
 from preimage.errors import ShapeError
-from preimage.functional.phases import gather_phases, scatter_phases
+from preimage.functional.signals.phases import gather_phases, scatter_phases
 
 
 @final

@@ -30,7 +30,12 @@ def test_nothing_is_said_when_all_is_solved():
 def test_samples_are_solved_one_by_one():
     y = torch.tensor([[4.0], [9.0]])
     x, certificate = one_by_one(
-        torch.square, y, torch.ones(2, 1), 1e-6, lambda y, start: (start * y.sqrt() - (y == 9).float(), 7), "left"
+        torch.square,
+        y,
+        torch.ones(2, 1),
+        1e-6,
+        lambda y, start: (start * y.sqrt() - (y == 9).float(), 7),
+        "left",
     )
     assert x.flatten().tolist() == [2.0, 2.0]
     assert certificate.converged.tolist() == [True, False]

@@ -17,7 +17,7 @@ from preimage.classify.parts import in_parts
 from preimage.classify.presets import picture_classifier
 from preimage.classify.prototypes import KindPrototypes, Prototypes, kind_prototypes
 from preimage.errors import DataFileError
-from preimage.functional.proportion import Proportion, clopper_pearson
+from preimage.functional.statistics.proportion import Proportion, clopper_pearson
 from preimage.training import ParameterGroup
 
 FEWEST = 8  # pictures of a class

@@ -11,7 +11,7 @@ from torch import Tensor
 from preimage.eeg.layout import electrode_positions
 from preimage.eeg.planted.features import Grid, PlantedFeature
 from preimage.eeg.planted.gaussian import StationaryGaussian
-from preimage.functional.proportion import Proportion, clopper_pearson
+from preimage.functional.statistics.proportion import Proportion, clopper_pearson
 
 
 @final

@@ -13,7 +13,7 @@ from preimage.eeg.invnet.blocks import InvNetBlock
 from preimage.eeg.invnet.network import InvNet
 from preimage.eeg.recipe.crops import checked_recordings
 from preimage.errors import ShapeError
-from preimage.functional.moments import feature_moments
+from preimage.functional.statistics.moments import feature_moments
 from preimage.layers import MaskedLULinear, MeanDifference, Parallel
 
 Model = TypeVar("Model", bound=InvNet)

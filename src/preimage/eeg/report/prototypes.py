@@ -23,7 +23,7 @@ from preimage.eeg.report.page import page
 from preimage.eeg.spectral.choice import choose_spectral, stratified_folds, usual_candidates
 from preimage.eeg.spectral.classifier import SpectralSettings
 from preimage.errors import DataFileError
-from preimage.functional.proportion import Proportion, clopper_pearson
+from preimage.functional.statistics.proportion import Proportion, clopper_pearson
 
 QUICK = ChannelSettings(steps=60, starts=2, batch=32, score_rows=300, controls=8)
 """Prototypes of single electrodes in seconds instead of minutes."""

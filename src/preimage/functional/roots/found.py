@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from preimage.functional.jacobian import row_norm
+from preimage.functional.matrices.jacobian import row_norm
 
 
 class Root(NamedTuple):

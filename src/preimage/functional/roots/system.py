@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from preimage.functional.jacobian import RowMap, row_jacobian, row_norm
+from preimage.functional.matrices.jacobian import RowMap, row_jacobian, row_norm
 from preimage.functional.roots.found import Root, judged
 from preimage.functional.visible import values_are_visible
 
@@ -32,7 +32,7 @@ def newton_system(
     https://doi.org/10.1007/978-0-387-40065-5
 
     Args:
-        function: f, see :data:`~preimage.functional.jacobian.RowMap`.
+        function: f, see :data:`~preimage.functional.matrices.jacobian.RowMap`.
         y: ``(N, D)``.
         start: where to start, ``(N, D)``.
         rate: the factor :math:`\rho` of plain steps, positive.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from preimage.functional.scalar.tails import into_box, lines_beyond
 from preimage.functional.splines.curve import Curve
 from preimage.functional.splines.knots import Knots, find_bins
-from preimage.functional.tails import into_box, lines_beyond
 
 
 def spline(curve: Curve, x: Tensor, knots: Knots) -> tuple[Tensor, Tensor]:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from preimage.functional.autoregressive.sweeps import fixed_point_sweeps
 from preimage.functional.event import sum_event
-from preimage.functional.sweeps import fixed_point_sweeps
 from preimage.functional.visible import values_are_visible
 from preimage.layers.attention.attend import attend_to_earlier
 from preimage.layers.attention.memory import Memory, new_memory

@@ -13,7 +13,7 @@ from preimage.bijection import Bijection
 from preimage.certificate import Certificate, OnError, enforce, relative_residual
 from preimage.checks import Context, as_tuple, exact_arithmetic
 from preimage.domains import Domain
-from preimage.functional.jacobian import RowMap
+from preimage.functional.matrices.jacobian import RowMap
 from preimage.layers.continuous.ode_solver import Extrapolation, Field, OdeSolver
 from preimage.layers.continuous.penalty import Penalty
 from preimage.layers.continuous.trace import ExactTrace, Trace

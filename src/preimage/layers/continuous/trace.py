@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from preimage.functional.jacobian import RowMap
-from preimage.functional.log_det_series import rademacher
+from preimage.functional.matrices.jacobian import RowMap
+from preimage.functional.matrices.log_det_series import rademacher
 
 
 class Products(NamedTuple):

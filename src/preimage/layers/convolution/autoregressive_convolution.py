@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from preimage.functional.convolve import zero_padded_convolution
-from preimage.functional.wavefront import solve_causal
+from preimage.functional.autoregressive.wavefront import solve_causal
+from preimage.functional.signals.convolve import zero_padded_convolution
 from preimage.layers.convolution.spatial_linear import SpatialLinear, kernel_sizes
 
 

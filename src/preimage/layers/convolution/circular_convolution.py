@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from preimage.checks import values_are_visible
 from preimage.errors import NotInvertibleError
-from preimage.functional.condition import condition_number
-from preimage.functional.convolve import circular_convolution, reach_before
-from preimage.functional.transfer import (
+from preimage.functional.matrices.condition import condition_number
+from preimage.functional.signals.convolve import circular_convolution, reach_before
+from preimage.functional.signals.transfer import (
     frequency_weights,
     from_frequencies,
     to_frequencies,
@@ -110,7 +110,7 @@ class CircularConvolution(SpatialLinear):
         return layer
 
     def transfer(self, sizes: Sequence[int]) -> Tensor:
-        """The matrices of all frequencies, see :func:`preimage.functional.transfer.transfer_matrices`."""
+        """The matrices of all frequencies: ``preimage.functional.signals.transfer.transfer_matrices``."""
         return transfer_matrices(self.weight, sizes, self.dilation, self.groups)
 
     def convolve(self, x: Tensor) -> Tensor:

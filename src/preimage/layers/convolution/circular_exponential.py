@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from preimage.functional.condition import condition_number
-from preimage.functional.transfer import from_frequencies, to_frequencies, transfer_matrices
+from preimage.functional.matrices.condition import condition_number
+from preimage.functional.signals.transfer import from_frequencies, to_frequencies, transfer_matrices
 from preimage.layers.convolution.spatial_linear import SpatialLinear, kernel_sizes
 
 

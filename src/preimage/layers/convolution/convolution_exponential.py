@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from preimage.functional.convolve import zero_padded_convolution
+from preimage.functional.signals.convolve import zero_padded_convolution
 from preimage.layers.convolution.spatial_linear import SpatialLinear, kernel_sizes
 
 

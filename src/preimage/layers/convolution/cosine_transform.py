@@ -9,8 +9,8 @@ from torch import Tensor
 from preimage.bijection import Bijection
 from preimage.checks import Context
 from preimage.domains import Reals
-from preimage.functional.cosine import cosine_transform, inverse_cosine_transform
 from preimage.functional.event import zero_log_det
+from preimage.functional.signals.cosine import cosine_transform, inverse_cosine_transform
 from preimage.layers.convolution.downsampling import InvertibleDownsampling
 from preimage.layers.convolution.patch_kernels import CosineKernels
 

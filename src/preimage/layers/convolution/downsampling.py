@@ -10,7 +10,7 @@ from torch import Tensor
 from preimage.bijection import Bijection
 from preimage.checks import Context
 from preimage.domains import Reals
-from preimage.functional.phases import gather_phases, scatter_phases
+from preimage.functional.signals.phases import gather_phases, scatter_phases
 from preimage.layers.convolution.patch_kernels import CayleyKernels, PatchKernels
 from preimage.layers.structure.multiples import Multiples
 

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import NotInvertibleError, ShapeError
-from preimage.functional.cosine import cosine_matrix
-from preimage.functional.skew import (
+from preimage.functional.matrices.skew import (
     below_diagonal,
     cayley,
     fill_below_diagonal,
@@ -21,6 +20,7 @@ from preimage.functional.skew import (
     skew_matrix,
     triangle_size,
 )
+from preimage.functional.signals.cosine import cosine_matrix
 
 
 class PatchKernels(nn.Module, abc.ABC):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from preimage.functional.hyperbolic import log_cosh
+from preimage.functional.scalar.hyperbolic import log_cosh
 from preimage.layers.elementwise.elementwise import Elementwise
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from preimage.domains import Reals
 from preimage.functional.event import align_event
-from preimage.functional.hyperbolic import sign_and_size
+from preimage.functional.scalar.hyperbolic import sign_and_size
 from preimage.layers.elementwise.elementwise import Elementwise
 
 _FAR = 15.0

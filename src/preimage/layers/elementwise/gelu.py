@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from preimage.functional.normal import inverse_mills_ratio, log_normal_cdf, normal_cdf
 from preimage.functional.roots import newton_root
+from preimage.functional.scalar.normal import inverse_mills_ratio, log_normal_cdf, normal_cdf
 from preimage.layers.elementwise.dip import Dip
 
 TURN = -0.75179152469356446

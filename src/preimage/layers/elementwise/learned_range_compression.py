@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from preimage.domains import Reals
 from preimage.functional.event import align_event
-from preimage.functional.hyperbolic import log_logistic_slope
+from preimage.functional.scalar.hyperbolic import log_logistic_slope
 from preimage.layers.elementwise.elementwise import Elementwise
 from preimage.layers.elementwise.learned_interval import LearnedInterval
 

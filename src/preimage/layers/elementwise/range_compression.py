@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from preimage.domains import Interval
-from preimage.functional.hyperbolic import log_logistic_slope
+from preimage.functional.scalar.hyperbolic import log_logistic_slope
 from preimage.layers.elementwise.elementwise import Elementwise
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from preimage.domains import Interval, Reals
-from preimage.functional.hyperbolic import log_logistic_slope
+from preimage.functional.scalar.hyperbolic import log_logistic_slope
 from preimage.layers.elementwise.elementwise import Elementwise
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from preimage.domains import Interval
-from preimage.functional.hyperbolic import sign_and_size
 from preimage.functional.roots import newton_root
+from preimage.functional.scalar.hyperbolic import sign_and_size
 from preimage.layers.elementwise.elementwise import Elementwise
 
 TURN = 2.0287578381104342

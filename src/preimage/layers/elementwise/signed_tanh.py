@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from preimage.functional.hyperbolic import sign_and_size
 from preimage.functional.roots import newton_root
+from preimage.functional.scalar.hyperbolic import sign_and_size
 from preimage.layers.elementwise.elementwise import Elementwise
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from preimage.domains import Interval
-from preimage.functional.hyperbolic import log_one_minus_exp
+from preimage.functional.scalar.hyperbolic import log_one_minus_exp
 from preimage.layers.elementwise.elementwise import Elementwise
 
 

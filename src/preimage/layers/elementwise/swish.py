@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from preimage.functional.lambert_w import lambert_w
 from preimage.functional.roots import newton_root
+from preimage.functional.scalar.lambert_w import lambert_w
 from preimage.layers.elementwise.dip import Dip
 
 TURN = -1.2784645427610738

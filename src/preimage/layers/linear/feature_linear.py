@@ -15,9 +15,9 @@ from preimage.certificate import Certificate, OnError
 from preimage.checks import Context, reference_tensor
 from preimage.domains import Reals
 from preimage.errors import ShapeError
-from preimage.functional.condition import condition_number
 from preimage.functional.event import align_event
-from preimage.functional.rows import RowFunction, as_matrix, map_rows
+from preimage.functional.matrices.condition import condition_number
+from preimage.functional.matrices.rows import RowFunction, as_matrix, map_rows
 
 
 class FeatureLinear(Bijection, abc.ABC):

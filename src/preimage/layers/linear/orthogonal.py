@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import NotInvertibleError, ShapeError
-from preimage.functional.householder import apply_reflections, undo_reflections
-from preimage.functional.rows import RowFunction, as_matrix
+from preimage.functional.matrices.householder import apply_reflections, undo_reflections
+from preimage.functional.matrices.rows import RowFunction, as_matrix
 from preimage.layers.linear.feature_linear import FeatureLinear, check_square
 
 

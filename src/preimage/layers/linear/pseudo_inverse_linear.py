@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from preimage.domains import Reals
 from preimage.functional.event import align_event
-from preimage.functional.rows import map_rows
+from preimage.functional.matrices.rows import map_rows
 from preimage.layers.linear.lost_rank import refuse_lost_rank
 from preimage.layers.surjection.one_sided import OneSided, Side
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import NotInvertibleError
-from preimage.functional.rows import RowFunction, as_matrix
+from preimage.functional.matrices.rows import RowFunction, as_matrix
 from preimage.layers.linear.feature_linear import FeatureLinear, check_square
 from preimage.layers.linear.orthogonal import Orthogonal
 from preimage.layers.linear.triangular_linear import UpperTriangularLinear

@@ -9,7 +9,7 @@ from preimage.bijection import Bijection
 from preimage.checks import Context
 from preimage.domains import Reals
 from preimage.functional.event import align_event
-from preimage.functional.rows import RowFunction, map_rows
+from preimage.functional.matrices.rows import RowFunction, map_rows
 from preimage.layers.linear.feature_linear import FeatureLinear
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import NotInvertibleError
-from preimage.functional.skew import (
+from preimage.functional.matrices.skew import (
     below_diagonal,
     cayley,
     inverse_cayley,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import NotInvertibleError
-from preimage.functional.rows import RowFunction, as_matrix
+from preimage.functional.matrices.rows import RowFunction, as_matrix
 from preimage.layers.linear.feature_linear import FeatureLinear, check_square
 from preimage.layers.linear.orthogonal import Orthogonal
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import NotInvertibleError
-from preimage.functional.skew import below_diagonal, fill_below_diagonal, triangle_size
+from preimage.functional.matrices.skew import below_diagonal, fill_below_diagonal, triangle_size
 from preimage.layers.linear.feature_linear import FeatureLinear, check_square
 
 

@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from preimage.functional.bounded import bounded_exp
+from preimage.functional.scalar.bounded import bounded_exp
 from preimage.layers.manifold.circle_map import CircleMap
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from preimage.bijection import Bijection
 from preimage.checks import Context
 from preimage.domains import Reals
-from preimage.functional.spherical import cosine_of_latitude, from_spherical, to_spherical
+from preimage.functional.sphere.spherical import cosine_of_latitude, from_spherical, to_spherical
 from preimage.functional.splines import RationalQuadratic
 from preimage.layers.manifold.circle_map import CircleMap
 from preimage.layers.manifold.circular_spline_map import CircularSplineMap

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from preimage.bijection import Bijection
 from preimage.checks import Context
-from preimage.functional.bounded import bounded_exp
-from preimage.functional.exponential_map import Push
+from preimage.functional.scalar.bounded import bounded_exp
+from preimage.functional.sphere.exponential_map import Push
 from preimage.layers.manifold.directions import Directions
 from preimage.layers.manifold.sphere_moebius import length_of
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from preimage.bijection import Bijection
 from preimage.checks import Context
 from preimage.domains import Interval
-from preimage.functional.spherical import Spherical, from_spherical, to_spherical
+from preimage.functional.sphere.spherical import Spherical, from_spherical, to_spherical
 from preimage.layers.manifold.directions import Directions
 
 

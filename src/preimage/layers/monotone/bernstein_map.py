@@ -8,8 +8,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from preimage.functional.bernstein import bernstein, bernstein_inverse
-from preimage.functional.bounded import bounded_exp
+from preimage.functional.scalar.bernstein import bernstein, bernstein_inverse
+from preimage.functional.scalar.bounded import bounded_exp
 from preimage.layers.coupling.element_map import ElementMap
 
 

@@ -6,8 +6,8 @@ from typing import final
 
 from torch import Tensor
 
-from preimage.functional.bounded import bounded_exp
-from preimage.functional.logistic_mixture import LogisticMixture
+from preimage.functional.scalar.bounded import bounded_exp
+from preimage.functional.scalar.logistic_mixture import LogisticMixture
 from preimage.layers.coupling.affine_map import AffineMap
 from preimage.layers.coupling.element_map import ElementMap
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from preimage.functional.roots import bracket, monotone_root
-from preimage.functional.sum_of_squares import legendre_rule, sum_of_squares
+from preimage.functional.scalar.sum_of_squares import legendre_rule, sum_of_squares
 from preimage.layers.coupling.element_map import ElementMap
 
 

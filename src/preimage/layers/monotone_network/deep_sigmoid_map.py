@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from preimage.functional.roots import certain_root
-from preimage.functional.sigmoid_mixture import sigmoid_mixture
+from preimage.functional.scalar.sigmoid_mixture import sigmoid_mixture
 from preimage.layers.coupling.element_map import ElementMap
 
 LOG_STEEPNESS, SHIFT, LOGIT = 3.0, 50.0, 7.0

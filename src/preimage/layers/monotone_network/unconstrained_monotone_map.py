@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from preimage.checks import exact_arithmetic
-from preimage.functional.clenshaw_curtis import clenshaw_curtis
 from preimage.functional.roots import certain_root
+from preimage.functional.scalar.clenshaw_curtis import clenshaw_curtis
 from preimage.layers.coupling.element_map import ElementMap
 from preimage.nets import zero_last_layer
 

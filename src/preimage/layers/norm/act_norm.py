@@ -11,7 +11,7 @@ from preimage.checks import values_are_visible
 from preimage.domains import Reals
 from preimage.errors import NonFiniteError, NotInvertibleError
 from preimage.functional.event import align_event
-from preimage.functional.moments import feature_moments, may_have_rows
+from preimage.functional.statistics.moments import feature_moments, may_have_rows
 from preimage.layers.elementwise.elementwise import Elementwise
 from preimage.layers.elementwise.positive_scale import ExpScale, PositiveScale
 

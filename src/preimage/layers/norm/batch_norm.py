@@ -13,7 +13,7 @@ from preimage.checks import Context
 from preimage.domains import Reals
 from preimage.errors import NotInvertibleError
 from preimage.functional.event import align_event
-from preimage.functional.moments import feature_moments, may_have_rows
+from preimage.functional.statistics.moments import feature_moments, may_have_rows
 from preimage.layers.elementwise.elementwise import Elementwise
 
 

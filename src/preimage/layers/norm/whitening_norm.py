@@ -11,8 +11,8 @@ from torch import Tensor
 from preimage.checks import Context, values_are_visible
 from preimage.errors import NonFiniteError, NotInvertibleError
 from preimage.functional.event import align_event
-from preimage.functional.moments import feature_covariance, may_have_rows
-from preimage.functional.whitening import whitening_matrix
+from preimage.functional.matrices.whitening import whitening_matrix
+from preimage.functional.statistics.moments import feature_covariance, may_have_rows
 from preimage.layers.linear.feature_linear import FeatureLinear
 from preimage.layers.linear.triangular_linear import LowerTriangularLinear
 

@@ -13,8 +13,8 @@ from torch.nn import functional
 from preimage.bijection import Bijection
 from preimage.checks import Context, exact_arithmetic
 from preimage.domains import Reals
-from preimage.functional.jacobian import row_jacobian
-from preimage.functional.operator_bound import spectral_bound
+from preimage.functional.matrices.jacobian import row_jacobian
+from preimage.functional.matrices.operator_bound import spectral_bound
 from preimage.layers.residual.arguments import check_arguments
 from preimage.layers.residual.conditioned_vector import event_shape, numel
 from preimage.layers.residual.lipschitz_network import as_context, conditioned, embedding, vector_domain

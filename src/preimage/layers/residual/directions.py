@@ -7,7 +7,7 @@ import abc
 import torch
 from torch import Tensor, nn
 
-from preimage.functional.householder import apply_reflections
+from preimage.functional.matrices.householder import apply_reflections
 
 
 class Directions(nn.Module, abc.ABC):

@@ -8,8 +8,13 @@ import math
 import torch
 from torch import Tensor
 
-from preimage.functional.jacobian import RowMap, row_jacobian
-from preimage.functional.log_det_series import LogDetEstimate, rademacher, roulette_weights, series_log_det
+from preimage.functional.matrices.jacobian import RowMap, row_jacobian
+from preimage.functional.matrices.log_det_series import (
+    LogDetEstimate,
+    rademacher,
+    roulette_weights,
+    series_log_det,
+)
 
 
 class LogDet(abc.ABC):
@@ -25,7 +30,7 @@ class LogDet(abc.ABC):
         """The log_det at x, with what is known about its error.
 
         Args:
-            function: g, see :data:`~preimage.functional.jacobian.RowMap`.
+            function: g, see :data:`~preimage.functional.matrices.jacobian.RowMap`.
             x: where, ``(N, D)``.
             contraction: a Lipschitz constant of g, below 1.
         """

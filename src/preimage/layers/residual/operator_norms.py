@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from preimage.functional.operator_bound import (
+from preimage.functional.matrices.operator_bound import (
     convolution_bound,
     induced_bound,
     induced_convolution_bound,
@@ -37,10 +37,10 @@ class OperatorNorms(nn.Module, abc.ABC):
 class SpectralNorms(OperatorNorms):
     r"""Euclidean norms, the largest singular values; upper bounds by iterated squaring.
 
-    See :func:`~preimage.functional.operator_bound.spectral_bound` and
-    :func:`~preimage.functional.operator_bound.convolution_bound`. A bound a few percent above the truth makes
-    a network a little smaller than it might be, and never anything but a contraction; power iteration, a
-    lower bound, would be wrong on the other side.
+    See :func:`~preimage.functional.matrices.operator_bound.spectral_bound` and
+    :func:`~preimage.functional.matrices.operator_bound.convolution_bound`. A bound a few percent above the
+    truth makes a network a little smaller than it might be, and never anything but a contraction; power
+    iteration, a lower bound, would be wrong on the other side.
 
     Reference: Delattre, Barthélemy, Araujo, Allauzen (2023), https://arxiv.org/abs/2305.16173
 

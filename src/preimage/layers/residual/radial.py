@@ -11,7 +11,7 @@ from torch.nn import functional
 from preimage.bijection import Bijection
 from preimage.checks import Context
 from preimage.domains import Reals
-from preimage.functional.jacobian import row_norm
+from preimage.functional.matrices.jacobian import row_norm
 from preimage.layers.residual.conditioned_vector import ConditionedVector, event_shape, numel
 from preimage.layers.residual.lipschitz_network import vector_domain
 

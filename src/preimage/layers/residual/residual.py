@@ -8,8 +8,8 @@ from torch import Tensor
 
 from preimage.bijection import Bijection
 from preimage.checks import Context, exact_arithmetic
-from preimage.functional.jacobian import RowMap
-from preimage.functional.log_det_series import LogDetEstimate
+from preimage.functional.matrices.jacobian import RowMap
+from preimage.functional.matrices.log_det_series import LogDetEstimate
 from preimage.layers.residual.arguments import check_arguments
 from preimage.layers.residual.lipschitz_network import LipschitzNetwork, function_of_rows
 from preimage.layers.residual.log_det import ExactLogDet, LogDet

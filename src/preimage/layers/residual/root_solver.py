@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import NotSupportedError
-from preimage.functional.jacobian import RowMap
+from preimage.functional.matrices.jacobian import RowMap
 from preimage.functional.roots import Root, anderson, newton_system, refine
 
 
@@ -26,7 +26,7 @@ class RootSolver(abc.ABC):
         """Find the roots, without derivatives.
 
         Args:
-            function: f, see :data:`~preimage.functional.jacobian.RowMap`.
+            function: f, see :data:`~preimage.functional.matrices.jacobian.RowMap`.
             y: ``(N, D)``.
             rate: for which plain steps ``x + rate * (y - f(x))`` contract, or at least do not diverge.
         """

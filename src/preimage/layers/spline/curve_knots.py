@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from preimage.functional.bounded import bounded_exp
+from preimage.functional.scalar.bounded import bounded_exp
 from preimage.functional.splines import Knots
 from preimage.layers.spline.knot_rule import (
     KnotRule,

@@ -7,7 +7,7 @@ import math
 
 from torch import Tensor
 
-from preimage.functional.bounded import bounded_exp
+from preimage.functional.scalar.bounded import bounded_exp
 from preimage.functional.splines import Knots
 
 

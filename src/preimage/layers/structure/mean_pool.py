@@ -9,7 +9,7 @@ from torch import Tensor
 
 from preimage.domains import Reals
 from preimage.functional.event import sum_event
-from preimage.functional.phases import gather_phases
+from preimage.functional.signals.phases import gather_phases
 from preimage.layers.structure.multiples import Multiples
 from preimage.layers.structure.recording import open_recordings
 from preimage.layers.surjection.one_sided import OneSided, Side

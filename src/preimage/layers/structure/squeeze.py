@@ -10,7 +10,7 @@ from torch import Tensor
 from preimage.bijection import Bijection
 from preimage.checks import Context
 from preimage.functional.event import zero_log_det
-from preimage.functional.phases import gather_phases, scatter_phases
+from preimage.functional.signals.phases import gather_phases, scatter_phases
 from preimage.layers.structure.multiples import Multiples
 
 

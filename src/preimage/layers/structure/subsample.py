@@ -12,7 +12,7 @@ from preimage.bijection import Bijection
 from preimage.checks import Context
 from preimage.domains import Reals
 from preimage.functional.event import zero_log_det
-from preimage.functional.phases import gather_phases, scatter_phases
+from preimage.functional.signals.phases import gather_phases, scatter_phases
 from preimage.layers.structure.multiples import Multiples
 from preimage.layers.structure.parts import check_equal_shapes
 

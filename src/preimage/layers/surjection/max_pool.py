@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from preimage.domains import Reals
 from preimage.functional.event import sum_event
-from preimage.functional.phases import gather_phases, scatter_phases
+from preimage.functional.signals.phases import gather_phases, scatter_phases
 from preimage.layers.convolution.downsampling import Patches
 from preimage.layers.surjection.positive_noise import PositiveNoise
 from preimage.layers.surjection.surjection import Likelihood, Surjection, check_values

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from preimage.functional.log_det_series import rademacher, roulette_weights, series_log_det
+from preimage.functional.matrices.log_det_series import rademacher, roulette_weights, series_log_det
 from preimage.layers import ExactLogDet, RussianRoulette, TruncatedSeries
 
 torch.manual_seed(0)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from preimage.functional.convolve import zero_padded_convolution
+from preimage.functional.signals.convolve import zero_padded_convolution
 
 BLOCK = 128
 """Unknowns of a signal that one dense triangular solve finds: about the fastest on one core of 64 to 256."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from preimage.functional.roots import monotone_root
-from preimage.functional.tails import into_box, lines_beyond
+from preimage.functional.scalar.tails import into_box, lines_beyond
 
 
 def bernstein(x: Tensor, coefficients: Tensor, bound: float) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from preimage.functional.jacobian import RowMap
+from preimage.functional.matrices.jacobian import RowMap
 
 
 class LogDetEstimate(NamedTuple):
@@ -72,7 +72,7 @@ def series_log_det(function: RowMap, x: Tensor, directions: Tensor, weights: Ten
     https://arxiv.org/abs/1906.02735
 
     Args:
-        function: the contraction g, see :data:`~preimage.functional.jacobian.RowMap`.
+        function: the contraction g, see :data:`~preimage.functional.matrices.jacobian.RowMap`.
         x: where, ``(N, D)``.
         directions: random vectors of mean 0 and covariance I, ``(M * N, D)``.
         weights: factors of the terms, ``(M, K)``.

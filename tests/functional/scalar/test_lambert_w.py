@@ -8,7 +8,7 @@ import pytest
 import scipy.special
 import torch
 
-from preimage.functional.lambert_w import BRANCH_POINT, lambert_w
+from preimage.functional.scalar.lambert_w import BRANCH_POINT, lambert_w
 
 ONE_OVER_E = math.exp(-1)
 

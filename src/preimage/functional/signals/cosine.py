@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from preimage.functional.real_fft import inverse_real_fft, real_fft
+from preimage.functional.signals.real_fft import inverse_real_fft, real_fft
 
 DENSE = 256
 """Sizes up to this one go through a matrix product, larger ones through the Fourier transform."""

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from preimage.functional.operator_bound import (
+from preimage.functional.matrices.operator_bound import (
     convolution_bound,
     induced_bound,
     induced_convolution_bound,

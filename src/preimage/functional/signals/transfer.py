@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from preimage.functional.convolve import reach_before
-from preimage.functional.real_fft import half_spectrum_weights, inverse_real_fft, real_fft
+from preimage.functional.signals.convolve import reach_before
+from preimage.functional.signals.real_fft import half_spectrum_weights, inverse_real_fft, real_fft
 
 
 def transfer_matrices(weight: Tensor, sizes: Sequence[int], dilation: Sequence[int], groups: int) -> Tensor:

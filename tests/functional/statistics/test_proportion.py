@@ -2,7 +2,7 @@
 
 import pytest
 
-from preimage.functional.proportion import clopper_pearson
+from preimage.functional.statistics.proportion import clopper_pearson
 
 stats = pytest.importorskip("scipy.stats")
 

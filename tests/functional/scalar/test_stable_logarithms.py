@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from preimage.functional.hyperbolic import (
+from preimage.functional.roots import newton_root
+from preimage.functional.scalar.hyperbolic import (
     log_cosh,
     log_logistic_slope,
     log_one_minus_exp,
     sign_and_size,
 )
-from preimage.functional.normal import inverse_mills_ratio, log_normal_cdf, normal_cdf
-from preimage.functional.roots import newton_root
+from preimage.functional.scalar.normal import inverse_mills_ratio, log_normal_cdf, normal_cdf
 
 POINTS = [0.0, 1e-300, 1e-20, 1e-8, 0.1, 0.6931, 0.7, 1.0, 5.0, 20.5, 30.0, 37.0, 700.0, 1e6]
 BOTH = [-x for x in POINTS] + POINTS

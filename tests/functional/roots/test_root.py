@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from preimage.functional.jacobian import row_jacobian, row_norm
+from preimage.functional.matrices.jacobian import row_jacobian, row_norm
 from preimage.functional.roots import anderson, newton_system, refine
 
 torch.manual_seed(0)

@@ -1,0 +1,1 @@
+"""Systems in which every number depends on earlier ones only."""

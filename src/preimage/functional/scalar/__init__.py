@@ -1,0 +1,1 @@
+"""Functions of a single number, applied elementwise."""
