@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from moved_parameters import moved
 from torch import Tensor, nn
 
 from preimage.layers import (
@@ -27,15 +28,6 @@ def seed() -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield
-
-
-def moved(module: nn.Module, deviation: float = 0.5, seed: int = 0) -> nn.Module:
-    """In float64, with every parameter away from its start."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.double().parameters():
-            parameter.add_(deviation * torch.randn(parameter.shape, generator=generator).double())
-    return module
 
 
 def torch_layer(block: TransformerBlock, width: int, heads: int) -> nn.TransformerEncoderLayer:

@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from torch import Tensor, nn
+from dense_oracle import check_dense, dense, double, filled
+from torch import nn
 
 from preimage import Bijection
 from preimage.errors import NotConvergedError, NotInvertibleError
@@ -18,34 +19,6 @@ from preimage.layers import (
     EmergingConvolution,
     InvertibleDownsampling,
 )
-
-
-def _double(*shape: int, seed: int = 2) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def _filled(layer: nn.Module, deviation: float = 0.2) -> nn.Module:
-    for number, parameter in enumerate(layer.parameters()):
-        nn.init.normal_(parameter, std=deviation, generator=torch.Generator().manual_seed(number))
-    return layer
-
-
-def _dense(layer: Bijection, event: tuple[int, ...]) -> Tensor:
-    """The matrix of a linear map without a shift, column by column."""
-    unit = torch.eye(math.prod(event), dtype=torch.float64).view(-1, *event)
-    return layer(unit).flatten(1).mT.detach()
-
-
-def _check_dense(layer: Bijection, event: tuple[int, ...], matrix: Tensor | None = None) -> None:
-    """Values, inverse and log_det against the matrix."""
-    matrix = _dense(layer, event) if matrix is None else matrix
-    x = _double(3, *event)
-    y, log_det = layer.forward_and_log_det(x)
-    assert torch.allclose(y.flatten(1), x.flatten(1) @ matrix.mT, atol=1e-11)
-    assert torch.allclose(log_det, torch.linalg.slogdet(matrix).logabsdet.expand(3), atol=1e-10)
-    wanted = torch.linalg.solve(matrix, y.flatten(1).mT).mT
-    assert torch.allclose(layer.inverse(y).flatten(1), wanted, atol=1e-9)
-
 
 SIZES = [
     ((3,), (7,)),
@@ -76,10 +49,10 @@ CAUSAL += [
 def test_circular_convolution_against_its_matrix(
     kernel: tuple[int, ...], sizes: tuple[int, ...], groups: int
 ) -> None:
-    layer = _filled(CircularConvolution(2, kernel, groups=groups, bias=False).double(), 0.5)
+    layer = filled(CircularConvolution(2, kernel, groups=groups, bias=False).double(), 0.5)
     assert isinstance(layer, CircularConvolution)
-    _check_dense(layer, (2, *sizes))
-    matrix = _dense(layer, (2, *sizes))
+    check_dense(layer, (2, *sizes))
+    matrix = dense(layer, (2, *sizes))
     assert layer.condition(sizes).item() == pytest.approx(torch.linalg.cond(matrix).item(), rel=1e-8)
 
 
@@ -90,7 +63,7 @@ def test_circular_convolution_is_that_of_pytorch(kernel: tuple[int, ...], dilati
     kind = MODULES[len(kernel)]
     module = kind(4, 4, kernel, padding="same", padding_mode="circular", dilation=dilation, groups=2).double()
     layer = CircularConvolution.from_convolution(module)
-    x = _double(2, 4, *[9, 8, 7][: len(kernel)])
+    x = double(2, 4, *[9, 8, 7][: len(kernel)])
     y = module(x)
     assert torch.allclose(layer(x), y, atol=1e-13)
     back, certificate = layer.certified_inverse(y)
@@ -143,12 +116,12 @@ def test_an_ill_conditioned_blur_is_flagged() -> None:
 def test_circular_exponential_against_a_matrix_exponential(
     kernel: tuple[int, ...], sizes: tuple[int, ...], groups: int
 ) -> None:
-    layer = _filled(CircularExponential(2, kernel, groups=groups, bias=False).double())
+    layer = filled(CircularExponential(2, kernel, groups=groups, bias=False).double())
     inner = CircularConvolution(2, kernel, groups=groups, bias=False).double()
     assert isinstance(layer, CircularExponential)
     inner.weight = layer.weight
-    matrix = torch.linalg.matrix_exp(_dense(inner, (2, *sizes)))
-    _check_dense(layer, (2, *sizes), matrix)
+    matrix = torch.linalg.matrix_exp(dense(inner, (2, *sizes)))
+    check_dense(layer, (2, *sizes), matrix)
     assert layer.condition(sizes).item() == pytest.approx(torch.linalg.cond(matrix).item(), rel=1e-6)
 
 
@@ -156,24 +129,24 @@ def test_circular_exponential_against_a_matrix_exponential(
 def test_convolution_exponential_against_a_matrix_exponential(
     kernel: tuple[int, ...], sizes: tuple[int, ...]
 ) -> None:
-    layer = _filled(ConvolutionExponential(2, kernel, bias=False, norm=3.0).double(), 1.0)
+    layer = filled(ConvolutionExponential(2, kernel, bias=False, norm=3.0).double(), 1.0)
     assert isinstance(layer, ConvolutionExponential)
     unit = torch.eye(2 * math.prod(sizes), dtype=torch.float64).view(-1, 2, *sizes)
     inner = zero_padded_convolution(unit, layer.kernel().detach()).flatten(1).mT
     assert torch.linalg.matrix_norm(inner, 2) < 3.0
-    _check_dense(layer, (2, *sizes), torch.linalg.matrix_exp(inner))
+    check_dense(layer, (2, *sizes), torch.linalg.matrix_exp(inner))
 
 
 @pytest.mark.parametrize("norm", [0.1, 2.0, 8.0])
 @pytest.mark.parametrize("terms", [1, 3, 10])
 def test_the_remainder_of_the_series_is_bounded(norm: float, terms: int) -> None:
-    layer = _filled(ConvolutionExponential(2, (3,), bias=False, norm=norm).double(), 5.0)
+    layer = filled(ConvolutionExponential(2, (3,), bias=False, norm=norm).double(), 5.0)
     assert isinstance(layer, ConvolutionExponential)
     unit = torch.eye(12, dtype=torch.float64).view(-1, 2, 6)
     inner = zero_padded_convolution(unit, layer.kernel().detach()).flatten(1).mT
     exact = torch.linalg.matrix_exp(inner)
     powers = [torch.linalg.matrix_power(inner, m) / math.factorial(m) for m in range(terms + 1)]
-    x = _double(12)
+    x = double(12)
     error = (exact @ x - torch.stack(powers).sum(0) @ x).norm() / (exact @ x).norm()
     assert error <= layer.remainder(terms) + 1e-14
     assert layer.terms(torch.float32) < layer.terms(torch.float64)
@@ -183,8 +156,8 @@ def test_the_remainder_of_the_series_is_bounded(norm: float, terms: int) -> None
 def test_wavefronts_against_a_loop_over_positions(kernel: tuple[int, ...], sizes: tuple[int, ...]) -> None:
     place = torch.arange(math.prod(kernel)).view(kernel)
     before = place < place[tuple(size // 2 for size in kernel)]
-    weight = 0.2 * _double(2, 2, *kernel) * before
-    y = _double(3, 2, *sizes)
+    weight = 0.2 * double(2, 2, *kernel) * before
+    y = double(3, 2, *sizes)
     x = torch.zeros_like(y).flatten(2)
     for position in range(x.shape[2]):
         seen = zero_padded_convolution(x.view_as(y), weight).flatten(2)
@@ -195,18 +168,18 @@ def test_wavefronts_against_a_loop_over_positions(kernel: tuple[int, ...], sizes
 @pytest.mark.parametrize(("kernel", "sizes"), CAUSAL)
 def test_autoregressive_convolution_is_triangular(kernel: tuple[int, ...], sizes: tuple[int, ...]) -> None:
     channels = 1 if math.prod(sizes) > 50 else 2
-    layer = _filled(AutoregressiveConvolution(channels, kernel, bias=False).double(), 0.2)
+    layer = filled(AutoregressiveConvolution(channels, kernel, bias=False).double(), 0.2)
     event = (channels, *sizes)
-    _check_dense(layer, event)
-    matrix = _dense(layer, event).unflatten(0, (channels, -1)).unflatten(2, (channels, -1))
+    check_dense(layer, event)
+    matrix = dense(layer, event).unflatten(0, (channels, -1)).unflatten(2, (channels, -1))
     by_position = matrix.permute(1, 0, 3, 2).reshape(math.prod(event), -1)
     assert not by_position.triu(1).any()
 
 
 def test_emerging_convolution_sees_all_sides() -> None:
-    layer = _filled(EmergingConvolution(2, 3, bias=False).double(), 0.2)
-    _check_dense(layer, (2, 5, 5))
-    matrix = _dense(layer, (2, 5, 5)).view(2, 5, 5, 2, 5, 5)
+    layer = filled(EmergingConvolution(2, 3, bias=False).double(), 0.2)
+    check_dense(layer, (2, 5, 5))
+    matrix = dense(layer, (2, 5, 5)).view(2, 5, 5, 2, 5, 5)
     field = matrix[0, 2, 2, 1]  # what the middle sees of the other channel
     assert (field[1:4, 1:4] != 0).all()
     assert not field[0].any()
@@ -226,9 +199,9 @@ def test_emerging_convolution_sees_all_sides() -> None:
     ],
 )
 def test_huge_inputs_come_back_or_are_flagged(make: type, dtype: torch.dtype) -> None:
-    layer = _filled(make().to(dtype), 0.05)
+    layer = filled(make().to(dtype), 0.05)
     assert isinstance(layer, Bijection)
-    x = 1e6 * _double(4, 3, 8, 6).to(dtype)
+    x = 1e6 * double(4, 3, 8, 6).to(dtype)
     back, certificate = layer.certified_inverse(layer(x), on_error="nan")
     error = (back - x).flatten(1).norm(dim=1) / x.flatten(1).norm(dim=1)
     assert certificate.ok

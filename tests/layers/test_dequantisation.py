@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Normal
+from weighed_samples import Function, check_bound, generator
 
 from preimage import Chain
 from preimage.errors import DomainError, ShapeError
@@ -21,44 +22,11 @@ from preimage.layers import (
     HalfNormalNoise,
     Logit,
     PositiveNoise,
-    Surjection,
     SurjectiveChain,
     UniformUnitNoise,
     UnitNoise,
     VariationalUnitNoise,
 )
-
-
-class _Function(nn.Module):
-    """A conditioner with a formula."""
-
-    def __init__(self, function: object) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)  # pyright: ignore[reportCallIssue]
-
-
-def _generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def _normal(y: Tensor, mean: float = 0.3) -> Tensor:
-    """Log-density of the base ``(N,)``."""
-    return Normal(mean, 1.0).log_prob(y).flatten(1).sum(1)
-
-
-def _check_bound(model: Surjection, x: Tensor, exact: Tensor, draws: int = 40_000) -> None:
-    """For single values x: the mean of p(y) e^w is P(x), and that of its logarithm no more than log P(x)."""
-    for value, log_wanted in zip(x, exact, strict=True):
-        y, weight = model.forward_and_log_weight(value.expand(draws, *value.shape), _generator(2))
-        log_prob = _normal(y) + weight
-        ratio = (log_prob - log_wanted).exp()
-        error = 4.5 * ratio.std() / draws**0.5
-        assert (ratio.mean() - 1).abs() <= error + 1e-6
-        bound = log_prob.mean() - 4.5 * log_prob.std() / draws**0.5
-        assert bound <= log_wanted + 1e-6
 
 
 def _variational() -> VariationalUnitNoise:
@@ -106,7 +74,7 @@ def test_dequantisation_bounds_the_probability_of_a_bin(noise: UnitNoise, levels
     borders = torch.logit(torch.arange(levels + 1, dtype=torch.float64) / levels)
     exact = Normal(0.3, 1.0).cdf(borders).diff().log()
     assert exact.exp().sum().item() == pytest.approx(1.0)
-    _check_bound(model, x, exact)
+    check_bound(model, x, exact)
 
 
 @pytest.mark.shows("4-3")
@@ -115,7 +83,7 @@ def test_unit_noise_is_a_density(noise: UnitNoise) -> None:
     u = ((torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000)[:, None]
     x = torch.zeros_like(u)
     assert noise.log_prob(u, x).exp().mean().item() == pytest.approx(1.0, abs=1e-4)
-    drawn, log_prob = noise.sample_and_log_prob(x, _generator())
+    drawn, log_prob = noise.sample_and_log_prob(x, generator())
     assert torch.allclose(noise.log_prob(drawn, x), log_prob, atol=1e-6)
     empirical = torch.stack([(drawn < edge).double().mean() for edge in (0.25, 0.5, 0.75)])
     cumulated = noise.log_prob(u, x).exp().cumsum(0)[[5000, 10_000, 15_000]] / 20_000
@@ -129,7 +97,7 @@ def test_three_points_have_equal_masses() -> None:
     """Uniform noise on data 1, 2, 5: a density of 1/3 on each bin gives each point its probability of 1/3."""
     surjection = Dequantisation(8)
     x = torch.tensor([[1.0], [2.0], [5.0]], dtype=torch.float64)
-    y, weight = surjection.forward_and_log_weight(x, _generator())
+    y, weight = surjection.forward_and_log_weight(x, generator())
     density = torch.where(torch.isin(torch.floor(8 * y), x), 8 / 3, 0.0)[:, 0]
     assert torch.allclose(density.log() + weight, torch.tensor(1 / 3, dtype=torch.float64).log().expand(3))
 
@@ -149,9 +117,9 @@ def test_rounding_brings_every_level_back(levels: int, dtype: torch.dtype, u: fl
 
 
 def test_bytes_and_other_integers_are_taken() -> None:
-    x = torch.randint(0, 256, (2, 3, 4, 4), generator=_generator())
+    x = torch.randint(0, 256, (2, 3, 4, 4), generator=generator())
     for values in (x.to(torch.uint8), x, x.float(), x.short()):
-        y, weight = Dequantisation().forward_and_log_weight(values, _generator())
+        y, weight = Dequantisation().forward_and_log_weight(values, generator())
         assert y.dtype == torch.float32
         assert torch.equal(Dequantisation().inverse(y), x.float())
         assert torch.allclose(weight, torch.full((2,), -48 * math.log(256)))
@@ -172,20 +140,20 @@ def test_bytes_and_other_integers_are_taken() -> None:
 
 def test_argmax_bounds_the_probability_of_a_category() -> None:
     """Two latents N(0.3, 1): either category has probability 1/2; with a shift of one of them another."""
-    noise = ConditionalGaussianNoise(2, _Function(lambda h: torch.cat([0.8 * h, 0.3 + 0 * h], dim=1)))
+    noise = ConditionalGaussianNoise(2, Function(lambda h: torch.cat([0.8 * h, 0.3 + 0 * h], dim=1)))
     x = torch.tensor([[0], [1]])
-    _check_bound(ArgmaxSurjection(noise), x, torch.tensor([0.5, 0.5]).log())
+    check_bound(ArgmaxSurjection(noise), x, torch.tensor([0.5, 0.5]).log())
     shifted = SurjectiveChain(ArgmaxSurjection(noise), _shift(torch.tensor([0.7, -0.1])))
     chance = Normal(0.0, 1.0).cdf(torch.tensor((0.3 - 0.7 - (0.3 + 0.1)) / math.sqrt(2)))
-    _check_bound(shifted, x, torch.stack([chance, 1 - chance]).log())
+    check_bound(shifted, x, torch.stack([chance, 1 - chance]).log())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("deviation", [1e-6, 1.0, 1e6])
 def test_categories_come_back(dtype: torch.dtype, deviation: float) -> None:
     surjection = ArgmaxSurjection(GaussianNoise(7, deviation).to(dtype))
-    x = torch.randint(0, 7, (50, 3, 4), generator=_generator())
-    y, weight = surjection.forward_and_log_weight(x, _generator())
+    x = torch.randint(0, 7, (50, 3, 4), generator=generator())
+    y, weight = surjection.forward_and_log_weight(x, generator())
     assert y.shape == (50, 7, 3, 4)
     back, opposite = surjection.inverse_and_log_weight(y)
     assert torch.equal(back, x)
@@ -196,19 +164,19 @@ def test_categories_come_back(dtype: torch.dtype, deviation: float) -> None:
 
 def test_binary_argmax_bounds_the_probability_of_a_code() -> None:
     """Every digit of the latent N(0.3, 1) is 1 with the same probability, independently."""
-    sizes = _Function(lambda signs: 0.2 + 0.1 * signs)
+    sizes = Function(lambda signs: 0.2 + 0.1 * signs)
     model = BinaryArgmaxSurjection(HalfNormalNoise(2, conditioner=sizes))
     one = Normal(0.0, 1.0).cdf(torch.tensor(0.3))
     exact = torch.stack([(1 - one) * (1 - one), one * (1 - one), one * one]).log()
-    _check_bound(model, torch.tensor([[0], [1], [3]]), exact)
+    check_bound(model, torch.tensor([[0], [1], [3]]), exact)
 
 
 @pytest.mark.parametrize("kind", [HalfNormalNoise, ExponentialNoise])
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e6])
 def test_codes_come_back(kind: type[PositiveNoise], scale: float) -> None:
     surjection = BinaryArgmaxSurjection(kind(9, scale))
-    x = torch.randint(0, 512, (40, 2, 3), generator=_generator())
-    y, weight = surjection.forward_and_log_weight(x, _generator())
+    x = torch.randint(0, 512, (40, 2, 3), generator=generator())
+    y, weight = surjection.forward_and_log_weight(x, generator())
     back, opposite = surjection.inverse_and_log_weight(y)
     assert torch.equal(back, x)
     assert torch.allclose(opposite, -weight)

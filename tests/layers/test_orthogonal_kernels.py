@@ -5,10 +5,10 @@ import math
 import pytest
 import scipy.fft
 import torch
-from torch import Tensor, nn
+from dense_oracle import check_dense, double, filled
+from torch import Tensor
 from torch.nn import functional
 
-from preimage import Bijection
 from preimage.errors import NotInvertibleError, ShapeError
 from preimage.functional.matrices.skew import fill_below_diagonal
 from preimage.functional.signals.cosine import (
@@ -34,34 +34,6 @@ from preimage.layers import (
     block_cosine_transform,
 )
 
-
-def _double(*shape: int, seed: int = 2) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def _filled(layer: nn.Module, deviation: float = 0.2) -> nn.Module:
-    for number, parameter in enumerate(layer.parameters()):
-        nn.init.normal_(parameter, std=deviation, generator=torch.Generator().manual_seed(number))
-    return layer
-
-
-def _dense(layer: Bijection, event: tuple[int, ...]) -> Tensor:
-    """The matrix of a linear map without a shift, column by column."""
-    unit = torch.eye(math.prod(event), dtype=torch.float64).view(-1, *event)
-    return layer(unit).flatten(1).mT.detach()
-
-
-def _check_dense(layer: Bijection, event: tuple[int, ...], matrix: Tensor | None = None) -> None:
-    """Values, inverse and log_det against the matrix."""
-    matrix = _dense(layer, event) if matrix is None else matrix
-    x = _double(3, *event)
-    y, log_det = layer.forward_and_log_det(x)
-    assert torch.allclose(y.flatten(1), x.flatten(1) @ matrix.mT, atol=1e-11)
-    assert torch.allclose(log_det, torch.linalg.slogdet(matrix).logabsdet.expand(3), atol=1e-10)
-    wanted = torch.linalg.solve(matrix, y.flatten(1).mT).mT
-    assert torch.allclose(layer.inverse(y).flatten(1), wanted, atol=1e-9)
-
-
 KERNELS = [CayleyKernels, ExponentialKernels, TriangularKernels]
 
 
@@ -71,14 +43,14 @@ def _dense_of_down(layer: InvertibleDownsampling, sizes: tuple[int, ...]) -> Ten
 
 @pytest.mark.parametrize("size", [1, 2, 3, 8, 17, DENSE, DENSE + 1, 400, 1023])
 def test_cosine_transform_against_scipy(size: int) -> None:
-    x = _double(3, size)
+    x = double(3, size)
     wanted = torch.from_numpy(scipy.fft.dct(x.numpy(), type=2, norm="ortho"))
     assert torch.allclose(cosine_transform(x), wanted, atol=1e-11)
     assert torch.allclose(inverse_cosine_transform(wanted), x, atol=1e-11)
 
 
 def test_cosine_layer_against_scipy() -> None:
-    x = _double(2, 3, 5, 8)
+    x = double(2, 3, 5, 8)
     wanted = torch.from_numpy(scipy.fft.dctn(x.numpy(), type=2, norm="ortho", axes=(2, 3)))
     assert torch.allclose(CosineTransform()(x), wanted)
     with pytest.raises(ValueError, match="dims"):
@@ -87,7 +59,7 @@ def test_cosine_layer_against_scipy() -> None:
 
 def test_block_cosine_transform_is_that_of_each_block() -> None:
     layer = block_cosine_transform(2, (4, 2))
-    x = _double(2, 2, 8, 6)
+    x = double(2, 2, 8, 6)
     y = layer(x)
     block = x[1, 1, 4:8, 2:4]
     wanted = torch.from_numpy(scipy.fft.dctn(block.numpy(), type=2, norm="ortho"))
@@ -102,19 +74,19 @@ def test_downsampling_is_a_strided_convolution(
     kernels: type, factors: tuple[int, ...], sizes: tuple[int, ...], groups: int | None
 ) -> None:
     layer = InvertibleDownsampling(2, factors, kernels, groups=groups).double()
-    _filled(layer, 0.4)
-    x = _double(2, 2, *sizes)
+    filled(layer, 0.4)
+    x = double(2, 2, *sizes)
     convolve = [functional.conv1d, functional.conv2d, functional.conv3d][len(factors) - 1]
     wanted = convolve(x, layer.weight(), stride=factors, groups=layer.groups)
     assert torch.allclose(layer(x), wanted)
-    _check_dense(layer, (2, *sizes), None if sizes[0] > 5 else _dense_of_down(layer, sizes))
+    check_dense(layer, (2, *sizes), None if sizes[0] > 5 else _dense_of_down(layer, sizes))
 
 
 @pytest.mark.parametrize("kernels", [CayleyKernels, ExponentialKernels])
 def test_orthogonal_upsampling_is_the_transposed_convolution(kernels: type) -> None:
     layer = InvertibleUpsampling(12, 2, kernels).double()
-    _filled(layer, 0.4)
-    x = _double(2, 12, 3, 2)
+    filled(layer, 0.4)
+    x = double(2, 12, 3, 2)
     wanted = functional.conv_transpose2d(x, layer.down.weight(), stride=2, groups=3)
     assert torch.allclose(layer(x), wanted)
 
@@ -124,7 +96,7 @@ def test_kernels_start_anywhere(kernels: type) -> None:
     matrix = torch.kron(cosine_matrix(2), cosine_matrix(2))
     layer = InvertibleDownsampling(3, 2, kernels).double()
     layer.kernels.set_matrix(matrix)
-    x = _double(1, 3, 4, 4)
+    x = double(1, 3, 4, 4)
     assert torch.allclose(layer(x), block_cosine_transform(3, 2)(x))
     with pytest.raises(NotInvertibleError, match="not orthogonal"):
         layer.kernels.set_matrix(2 * matrix)
@@ -133,7 +105,7 @@ def test_kernels_start_anywhere(kernels: type) -> None:
 
 
 def test_starts_as_the_pixel_unshuffle() -> None:
-    x = _double(2, 3, 4, 6)
+    x = double(2, 3, 4, 6)
     wanted = functional.pixel_unshuffle(x, 2)
     assert torch.equal(InvertibleDownsampling(3, 2).double()(x), wanted)
 
@@ -166,7 +138,7 @@ def test_wrong_settings_are_refused() -> None:
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_real_transforms_compiled_and_eager(size: int) -> None:
     """Inside a compiled graph they are operators with derivatives of their own."""
-    x = _double(2, 3, size).requires_grad_()
+    x = double(2, 3, size).requires_grad_()
 
     def run(x: Tensor) -> Tensor:
         spectrum = real_fft(x, 2)
@@ -175,7 +147,7 @@ def test_real_transforms_compiled_and_eager(size: int) -> None:
     assert torch.allclose(torch.view_as_complex(real_fft(x, 2)), torch.fft.rfft2(x))
     torch._dynamo.reset()
     compiled = torch.compile(run, fullgraph=True, backend="aot_eager")
-    weights = _double(2, 3, size, seed=5)
+    weights = double(2, 3, size, seed=5)
     wanted = torch.autograd.grad((run(x) * weights).sum(), x)[0]
     actual = torch.autograd.grad((compiled(x) * weights).sum(), x)[0]
     assert torch.allclose(actual, wanted)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.distributions import LogNormal, Normal
+from weighed_samples import Function, check_bound, generator, normal
 
 from preimage.errors import DomainError, ShapeError
 from preimage.layers import (
@@ -33,29 +34,9 @@ from preimage.layers import (
 )
 
 
-class _Function(nn.Module):
-    """A conditioner with a formula."""
-
-    def __init__(self, function: object) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)  # pyright: ignore[reportCallIssue]
-
-
-def _generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def _normal(y: Tensor, mean: float = 0.3) -> Tensor:
-    """Log-density of the base ``(N,)``."""
-    return Normal(mean, 1.0).log_prob(y).flatten(1).sum(1)
-
-
 def _log_prob(model: Surjection, x: Tensor) -> Tensor:
     y, weight = model.forward_and_log_weight(x)
-    return _normal(y) + weight
+    return normal(y) + weight
 
 
 def _grid(low: float, high: float, count: int) -> tuple[Tensor, float]:
@@ -63,18 +44,6 @@ def _grid(low: float, high: float, count: int) -> tuple[Tensor, float]:
     step = (high - low) / count
     line = low + step * (torch.arange(count, dtype=torch.float64) + 0.5)
     return torch.cartesian_prod(line, line), step * step
-
-
-def _check_bound(model: Surjection, x: Tensor, exact: Tensor, draws: int = 40_000) -> None:
-    """For single values x: the mean of p(y) e^w is P(x), and that of its logarithm no more than log P(x)."""
-    for value, log_wanted in zip(x, exact, strict=True):
-        y, weight = model.forward_and_log_weight(value.expand(draws, *value.shape), _generator(2))
-        log_prob = _normal(y) + weight
-        ratio = (log_prob - log_wanted).exp()
-        error = 4.5 * ratio.std() / draws**0.5
-        assert (ratio.mean() - 1).abs() <= error + 1e-6
-        bound = log_prob.mean() - 4.5 * log_prob.std() / draws**0.5
-        assert bound <= log_wanted + 1e-6
 
 
 def _models() -> list[tuple[Surjection, Tensor]]:
@@ -94,25 +63,25 @@ def _models() -> list[tuple[Surjection, Tensor]]:
 
 
 def test_absolute_value_has_a_density() -> None:
-    odds = _Function(lambda y: torch.sin(3 * y) - 0.5)
+    odds = Function(lambda y: torch.sin(3 * y) - 0.5)
     model = SurjectiveChain(AbsoluteValueSurjection(odds), Exp().inv)
     t = torch.linspace(-14, 3.4, 40_001, dtype=torch.float64)  # log of |x|, where the density is smooth
     x = torch.cat([-t.exp(), t.exp()])[:, None]
     density = (_log_prob(model, x) + x.abs().log()[:, 0]).exp().view(2, -1)
     total = torch.trapezoid(density, t).sum()
     assert total.item() == pytest.approx(1.0, abs=1e-3)
-    draws, _ = model.inverse_and_log_weight(0.3 + torch.randn(20_000, 1, generator=_generator()).double())
+    draws, _ = model.inverse_and_log_weight(0.3 + torch.randn(20_000, 1, generator=generator()).double())
     share = torch.trapezoid(density[1], t)
     assert (draws > 0).double().mean().item() == pytest.approx(share.item(), abs=0.02)
 
 
 def test_sorted_sets_have_an_exchangeable_density() -> None:
     model = SurjectiveChain(SortSurjection(), Ascending(2))
-    x = torch.randn(50, 2, generator=_generator()).double()
+    x = torch.randn(50, 2, generator=generator()).double()
     low, gap = x.amin(1), (x[:, 0] - x[:, 1]).abs()
     wanted = Normal(0.3, 1.0).log_prob(low) + LogNormal(0.3, 1.0).log_prob(gap) - math.log(2)
     assert torch.allclose(_log_prob(model, x), wanted)
-    three = torch.randn(10, 3, generator=_generator()).double()
+    three = torch.randn(10, 3, generator=generator()).double()
     model = SurjectiveChain(SortSurjection(), Ascending(3))
     wanted = _log_prob(model, three)
     for order in ([0, 2, 1], [2, 1, 0], [1, 2, 0]):
@@ -120,12 +89,12 @@ def test_sorted_sets_have_an_exchangeable_density() -> None:
 
 
 def test_sets_of_vectors_are_sorted_by_their_first_value() -> None:
-    x = torch.randn(4, 5, 3, 2, generator=_generator())
+    x = torch.randn(4, 5, 3, 2, generator=generator())
     y, weight = SortSurjection().forward_and_log_weight(x)
     assert (y[:, 1:, 0, 0] >= y[:, :-1, 0, 0]).all()
     assert torch.equal(y.sum(1).sort()[0].round(decimals=4), x.sum(1).sort()[0].round(decimals=4))
     assert torch.allclose(weight, torch.full((4,), -math.log(120.0)))
-    back, opposite = SortSurjection().inverse_and_log_weight(y, _generator(1))
+    back, opposite = SortSurjection().inverse_and_log_weight(y, generator(1))
     assert torch.equal(SortSurjection()(back), y)
     assert torch.equal(opposite, -weight)
     assert not torch.equal(back, y)
@@ -133,7 +102,7 @@ def test_sets_of_vectors_are_sorted_by_their_first_value() -> None:
 
 def test_every_order_is_drawn_equally_often() -> None:
     y = torch.arange(3.0).expand(6000, 3)
-    draws = SortSurjection().inverse(y, _generator())
+    draws = SortSurjection().inverse(y, generator())
     numbers = (draws * torch.tensor([9.0, 3.0, 1.0])).sum(1)
     counts = torch.stack([(numbers == number).sum() for number in numbers.unique()])
     assert len(counts) == 6
@@ -142,8 +111,8 @@ def test_every_order_is_drawn_equally_often() -> None:
 
 @pytest.mark.parametrize("kind", [ExponentialNoise, HalfNormalNoise])
 def test_max_pooling_has_a_density(kind: type[PositiveNoise]) -> None:
-    noise = kind(1, conditioner=_Function(lambda y: 0.3 * torch.cos(y)))
-    places = _Function(lambda y: torch.cat([y, -0.5 * y], dim=1))
+    noise = kind(1, conditioner=Function(lambda y: 0.3 * torch.cos(y)))
+    places = Function(lambda y: torch.cat([y, -0.5 * y], dim=1))
     model = MaxPoolSurjection(1, (2,), noise, places)
     x, area = _grid(-12, 6, 1200)
     total = _log_prob(model, x[:, None]).exp().sum() * area
@@ -156,13 +125,13 @@ def test_max_pooling_has_a_density(kind: type[PositiveNoise]) -> None:
 def test_max_pooling_is_undone_by_drawing(factors: tuple[int, ...], sizes: tuple[int, ...]) -> None:
     window = math.prod(factors)
     pool = MaxPoolSurjection(2, factors, ExponentialNoise(2 * (window - 1)))
-    x = torch.randn(3, 2, *sizes, generator=_generator())
+    x = torch.randn(3, 2, *sizes, generator=generator())
     y, weight = pool.forward_and_log_weight(x)
     wanted = [nn.functional.max_pool1d, nn.functional.max_pool2d, nn.functional.max_pool3d][len(sizes) - 1]
     assert torch.equal(y, wanted(x, factors))
     deficits = y.sum((1, *range(2, y.dim()))) * window - x.flatten(1).sum(1)
     assert torch.allclose(weight, -y[0].numel() * math.log(window) - deficits, atol=1e-4)
-    drawn, opposite = pool.inverse_and_log_weight(y, _generator(1))
+    drawn, opposite = pool.inverse_and_log_weight(y, generator(1))
     again, back = pool.forward_and_log_weight(drawn)
     assert torch.equal(again, y)
     assert torch.allclose(back, -opposite, atol=1e-4)
@@ -170,9 +139,9 @@ def test_max_pooling_is_undone_by_drawing(factors: tuple[int, ...], sizes: tuple
 
 def test_places_are_drawn_as_their_probabilities_say() -> None:
     odds = torch.tensor([0.5, -1.0, 0.2])
-    places = _Function(lambda y: odds.view(1, 3, 1).expand(len(y), 3, y.shape[2]))
+    places = Function(lambda y: odds.view(1, 3, 1).expand(len(y), 3, y.shape[2]))
     pool = MaxPoolSurjection(1, (3,), ExponentialNoise(2), places)
-    x = pool.inverse(torch.zeros(20_000, 1, 1), _generator())
+    x = pool.inverse(torch.zeros(20_000, 1, 1), generator())
     counts = torch.bincount(x[:, 0].argmax(1), minlength=3) / 20_000
     assert torch.allclose(counts, odds.softmax(0), atol=0.015)
 
@@ -183,8 +152,8 @@ def test_relu_bounds_the_censored_normal(kind: type[PositiveNoise]) -> None:
     x = torch.tensor([[0.0], [0.7], [2.0]], dtype=torch.float64)
     base = Normal(0.3, 1.0)
     exact = torch.where(x > 0, base.log_prob(x), base.cdf(torch.zeros_like(x)).log())[:, 0]
-    _check_bound(model, x, exact)
-    y = model(x.expand(3, 1), _generator())
+    check_bound(model, x, exact)
+    y = model(x.expand(3, 1), generator())
     assert (y[0] < 0).all()
     assert torch.equal(model.inverse(y), x)
 
@@ -192,20 +161,20 @@ def test_relu_bounds_the_censored_normal(kind: type[PositiveNoise]) -> None:
 def test_relu_with_the_posterior_is_exact() -> None:
     """For a half-normal latent below zero the best q is known: every draw then gives log p."""
     model = ReLUSurjection(HalfNormalNoise(1).double())
-    y, weight = model.forward_and_log_weight(torch.zeros(100, 1, dtype=torch.float64), _generator())
-    assert torch.allclose(_normal(y, 0.0) + weight, torch.tensor(0.5, dtype=torch.float64).log())
+    y, weight = model.forward_and_log_weight(torch.zeros(100, 1, dtype=torch.float64), generator())
+    assert torch.allclose(normal(y, 0.0) + weight, torch.tensor(0.5, dtype=torch.float64).log())
 
 
 def test_absolute_value_backwards_is_exact_with_the_posterior() -> None:
     """p(x) = p(y = x) + p(y = -x): the odds of the signs are the ratio of the two."""
     base = Normal(0.3, 1.0)
-    odds = _Function(lambda x: base.log_prob(x) - base.log_prob(-x))
+    odds = Function(lambda x: base.log_prob(x) - base.log_prob(-x))
     model = AbsoluteValueSurjection(odds).inv
     assert model.likelihood == "bound"
-    x = torch.rand(200, 1, generator=_generator()).double() * 3
+    x = torch.rand(200, 1, generator=generator()).double() * 3
     exact = torch.logaddexp(base.log_prob(x), base.log_prob(-x))[:, 0]
     assert torch.allclose(_log_prob(model, x), exact)
-    _check_bound(AbsoluteValueSurjection().inv, x[:3], exact[:3])
+    check_bound(AbsoluteValueSurjection().inv, x[:3], exact[:3])
 
 
 def test_swapped_views_and_chains_say_what_holds() -> None:
@@ -220,7 +189,7 @@ def test_swapped_views_and_chains_say_what_holds() -> None:
     assert chain.inv.likelihood == "exact"
     assert SurjectiveChain(*exact[:2], *bound[:1]).likelihood == "bound"
     x = torch.ones(4, 2)
-    y, weight = chain.forward_and_log_weight(x, _generator())
+    y, weight = chain.forward_and_log_weight(x, generator())
     back, opposite = chain.inv.forward_and_log_weight(y)
     assert torch.allclose(back, x)
     assert torch.allclose(opposite, -weight, atol=1e-5)
@@ -253,7 +222,7 @@ def test_positive_noise_is_a_density(kind: type[PositiveNoise]) -> None:
     e = (torch.arange(40_000, dtype=torch.float64)[:, None] + 0.5) * 2.5e-4
     x = torch.zeros_like(e)
     assert (noise.log_prob(e, x).exp().sum() * 2.5e-4).item() == pytest.approx(1.0, abs=1e-5)
-    drawn = noise.sample(x, _generator())
+    drawn = noise.sample(x, generator())
     mean = (noise.log_prob(e, x).exp() * e[:, 0]).sum() * 2.5e-4
     assert drawn.mean().item() == pytest.approx(mean.item(), rel=0.02)
     assert noise.log_prob(-e[:1], x[:1]).item() == -math.inf
@@ -263,7 +232,7 @@ def test_gradients_reach_every_parameter() -> None:
     for model, x in _models():
         if isinstance(model, SortSurjection):
             continue  # has none
-        y, weight = model.forward_and_log_weight(x, _generator())
+        y, weight = model.forward_and_log_weight(x, generator())
         (y.square().sum() + weight.sum()).backward()
         for name, parameter in model.named_parameters():
             assert parameter.grad is not None, name
