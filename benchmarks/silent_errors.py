@@ -72,11 +72,13 @@ def main() -> None:
     torch.set_num_threads(1)
     total: collections.Counter[str] = collections.Counter()
     silent: list[str] = []
+    stacks = 0
     for seed, depth in ((seed, depth) for seed in itertools.count() for depth in (2, 6, 12, 24)):
         net, names = stack(depth, 10_000 * depth + seed, LEFT_OUT)
+        stacks += 1
         for dtype, factor, scale in SETTINGS:
             found = verdicts(changed(net, dtype, factor), inputs(seed, scale, dtype))
-            total += found
+            total.update(found)  # unlike +=, this keeps the zeros
             if found["silent"]:
                 silent.append(f"{dtype}, weights x {factor}, inputs x {scale}: {names}")
                 print(silent[-1])
@@ -84,7 +86,9 @@ def main() -> None:
             break
     print(dict(total))
     RESULTS.parent.mkdir(exist_ok=True)
-    report = {"torch": torch.__version__, "rows": dict(total), "silent": silent}
+    command = f"python benchmarks/silent_errors.py --pairs {options.pairs}"
+    report = {"command": command, "torch": torch.__version__, "stacks": stacks}
+    report |= {"rows": dict(total), "silent": silent}
     RESULTS.write_text(json.dumps(report, indent=1) + "\n")
 
 
