@@ -88,7 +88,7 @@ def check_value(
     if parameter is not None and value.device != parameter.device:
         raise ShapeError(f"{name}: got a tensor on {value.device}; the network is on {parameter.device}")
     if not bool(torch.isfinite(value).all()):
-        bad = int((~torch.isfinite(value)).flatten(1).any(1).sum())
+        bad = int((~torch.isfinite(value)).reshape(value.shape[0], -1).any(1).sum())
         raise NonFiniteError(
             f"{name}: NaN or infinity in {bad} of {value.shape[0]} samples; finite numbers were wanted"
         )

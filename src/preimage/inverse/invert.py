@@ -150,7 +150,7 @@ def _rows(graph: Graph, names: Mapping[str, str], values: Mapping[str, Tensor]) 
 
 
 def _event(graph: Graph, name: str) -> tuple[int, ...]:
-    """Shape of one sample of a value."""
+    """Shape of one sample of a value; ``(1,)`` for one number."""
     layout = graph.layout(name)
-    shape = graph.shape(name)
+    shape = graph.shape(name) or (1,)
     return shape if layout is None or layout.fold == 1 else (layout.fold, *shape)

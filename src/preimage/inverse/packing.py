@@ -11,33 +11,37 @@ from torch import Tensor, nn
 
 from preimage.capture.graph import Graph
 from preimage.errors import NotInvertibleError
+from preimage.inverse.values import column, several
 
 
 @final
 class Packing:
     """One input is left as it is; several are laid side by side as ``(N, all numbers)``.
 
+    An input of one number a sample, ``(N,)``, becomes a column ``(N, 1)``.
+
     Args:
         graph: the captured network.
     """
 
     def __init__(self, graph: Graph) -> None:
-        self.names, self.shapes = graph.inputs, graph.input_shapes
+        self.names = graph.inputs
+        self.shapes = tuple(shape or (1,) for shape in graph.input_shapes)
+        self._own = graph.input_shapes
 
     def pack(self, x: Tensor | tuple[Tensor, ...]) -> Tensor:
         """The inputs as one tensor."""
-        if isinstance(x, Tensor):
-            return x
-        return x[0] if len(x) == 1 else torch.cat([value.flatten(1) for value in x], 1)
+        values = [column(value) for value in several(x)]
+        return values[0] if len(values) == 1 else torch.cat([value.flatten(1) for value in values], 1)
 
     def unpack(self, packed: Tensor) -> dict[str, Tensor]:
         """The inputs by name."""
         if len(self.names) == 1:
-            return {self.names[0]: packed}
+            return {self.names[0]: packed if self._own[0] else packed.reshape(-1)}
         parts = packed.split([prod(shape) for shape in self.shapes], 1)
         return {
             name: part.reshape(-1, *shape)
-            for name, part, shape in zip(self.names, parts, self.shapes, strict=True)
+            for name, part, shape in zip(self.names, parts, self._own, strict=True)
         }
 
 
@@ -53,7 +57,7 @@ def stacked(graph: Graph, values: Mapping[str, Tensor]) -> Tensor:
 
 
 def sample_rows(graph: Graph, name: str, value: Tensor) -> Tensor:
-    """A value with one row a sample, wherever the network holds them.
+    """A value with one row a sample, wherever the network holds them; ``(N, 1)`` for one number a sample.
 
     Raises:
         NotInvertibleError: when the value holds no separate part for each sample.
@@ -64,7 +68,7 @@ def sample_rows(graph: Graph, name: str, value: Tensor) -> Tensor:
             f"{name!r} holds no separate part for each sample; a value that does was wanted, such as one"
             " before samples were mixed"
         )
-    return layout.to_samples(value)
+    return column(layout.to_samples(value))
 
 
 def any_batch(graph: Graph, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

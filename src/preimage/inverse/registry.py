@@ -15,6 +15,7 @@ from preimage.capture.interpret import BATCH, evaluate
 from preimage.certificate import Certificate
 from preimage.errors import NotInvertibleError
 from preimage.inverse.planning.guarantee import Guarantee
+from preimage.inverse.values import column
 
 if TYPE_CHECKING:
     from preimage.inverse.context import RuleContext
@@ -95,19 +96,27 @@ class Site:
 
     @property
     def event(self) -> tuple[int, ...]:
-        """Shape of one sample of the value that is looked for: its event shape, behind the folded entries."""
+        """Shape of one sample of the value that is looked for: its event shape, behind the folded entries.
+
+        ``(1,)`` where there is one number a sample.
+        """
         layout = self.graph.layout(self.source)
-        return self.shape if layout is None or layout.fold == 1 else (layout.fold, *self.shape)
+        if layout is None or layout.fold == 1:
+            return self.shape or (1,)
+        return (layout.fold, *self.shape)
 
     def to_samples(self, name: str, value: Tensor) -> Tensor:
         """A value of the graph with one row a sample, wherever the network holds them."""
         layout = self.graph.layout(name)
-        return value if layout is None else layout.to_samples(value)
+        return value if layout is None else column(layout.to_samples(value))
 
     def from_samples(self, name: str, rows: Tensor) -> Tensor:
         """The reverse of ``to_samples``."""
         layout = self.graph.layout(name)
-        return rows if layout is None else layout.from_samples(rows)
+        if layout is None:
+            return rows
+        bare = layout.fold == 1 and not self.graph.shape(name)
+        return rows.reshape(-1) if bare else layout.from_samples(rows)
 
     def sizes(self, y: Tensor) -> tuple[int, ...]:
         """Full shape of the value that is looked for, the axis of the samples included."""

@@ -14,7 +14,7 @@ Values = Tensor | tuple[Tensor, ...]
 def flat(values: Iterable[Tensor]) -> Tensor:
     """One tensor as it is; several side by side, ``(N, all numbers)``."""
     tensors = tuple(values)
-    return tensors[0] if len(tensors) == 1 else torch.cat([value.flatten(1) for value in tensors], 1)
+    return tensors[0] if len(tensors) == 1 else torch.cat([column(value).flatten(1) for value in tensors], 1)
 
 
 def bare(values: tuple[Tensor, ...]) -> Values:
@@ -25,3 +25,8 @@ def bare(values: tuple[Tensor, ...]) -> Values:
 def several(values: Values) -> tuple[Tensor, ...]:
     """A tuple in any case."""
     return values if isinstance(values, tuple) else (values,)
+
+
+def column(rows: Tensor) -> Tensor:
+    """One number a sample, ``(N,)``, as ``(N, 1)``, which is how solvers see it; anything else as it is."""
+    return rows[:, None] if rows.dim() == 1 else rows

@@ -12,7 +12,7 @@ from torch import Tensor
 from preimage.capture.graph import Graph, Node
 from preimage.capture.interpret import evaluate, required, run_node
 from preimage.inverse.packing import Packing, stacked
-from preimage.inverse.preimages.curves import nearest_on_graph
+from preimage.inverse.preimages.curves import Function, nearest_on_graph
 
 ELEMENTWISE = frozenset(
     {
@@ -66,16 +66,16 @@ class Wiring:
 
     def nearest(self, z: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         """The nearest z and q with ``q = phi(z)``."""
-        pairs = zip(self.nodes, z.split(self.sizes, 1), q.split(self.sizes, 1), strict=True)
-        found = [self._nearest(*pair) for pair in pairs]
+        pairs = zip(self.functions(), z.split(self.sizes, 1), q.split(self.sizes, 1), strict=True)
+        found = [_nearest(node, phi, *pair) for (node, phi), *pair in pairs]
         return torch.cat([t for t, _ in found], 1), torch.cat([value for _, value in found], 1)
 
-    def _nearest(self, node: Node, z: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
-        def phi(t: Tensor) -> Tensor:
-            return run_node(self.graph, node, {node.inputs[0]: t})
+    def functions(self) -> list[tuple[Node, Function]]:
+        """Every operation with its phi, ``(M, *shape) -> (M, *shape)``."""
+        return [(node, self._function(node)) for node in self.nodes]
 
-        t, value = nearest_on_graph(phi, z.view(-1, *node.shape), q.view(-1, *node.shape))
-        return t.flatten(1), value.flatten(1)
+    def _function(self, node: Node) -> Function:
+        return lambda t: run_node(self.graph, node, {node.inputs[0]: t})
 
     def _known(self, v: Tensor) -> dict[str, Tensor]:
         x, *parts = v.split([self.inputs, *self.sizes], 1)
@@ -84,6 +84,11 @@ class Wiring:
         return known | {
             node.name: part.view(-1, *node.shape) for node, part in zip(self.nodes, parts, strict=True)
         }
+
+
+def _nearest(node: Node, phi: Function, z: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+    t, value = nearest_on_graph(phi, z.view(-1, *node.shape), q.view(-1, *node.shape))
+    return t.flatten(1), value.flatten(1)
 
 
 def wiring(graph: Graph, names: tuple[str, ...], see: Sight) -> Wiring | None:
@@ -104,6 +109,7 @@ def wiring(graph: Graph, names: tuple[str, ...], see: Sight) -> Wiring | None:
 
 
 def _is_cut(graph: Graph, node: Node) -> bool:
-    alone = len(node.inputs) == 1 and not node.parts and node.real and graph.is_real(node.inputs[0])
+    if node.operation not in ELEMENTWISE or len(node.inputs) != 1 or node.parts:
+        return False
     same = node.axis == 0 and node.fold == 1 and graph.shape(node.inputs[0]) == node.shape
-    return node.operation in ELEMENTWISE and alone and same and graph.is_data(node.name)
+    return same and node.real and graph.is_real(node.inputs[0])
