@@ -48,7 +48,9 @@ def test_energies_have_preimages() -> None:
     inverse = pi.invert(network, torch.zeros(2, 4))
     y = network(torch.randn(3, 4)).detach()
     for x, certificate in (inverse.data_free(y), inverse.solve(y), inverse.minimum_norm(y)):  # type: ignore[misc]
-        assert certificate.ok and isinstance(x, Tensor) and x.shape == (3, 4)
+        assert certificate.ok
+        assert isinstance(x, Tensor)
+        assert x.shape == (3, 4)
         assert torch.allclose(network(x), y, rtol=1e-4)
     assert inverse.null_space(torch.randn(1, 4)).dimension == 3
 
@@ -57,22 +59,27 @@ def test_several_values_one_of_them_a_number() -> None:
     network, inputs = Timed().eval(), (torch.randn(3, 4), torch.rand(3))
     inverse = pi.invert(network, inputs)
     back, certificate = inverse.solve(network(*inputs))
-    assert certificate.ok and back[1].shape == (3,)
-    assert torch.allclose(back[0], inputs[0], atol=1e-3) and torch.allclose(back[1], inputs[1], atol=1e-3)
+    assert certificate.ok
+    assert back[1].shape == (3,)
+    assert torch.allclose(back[0], inputs[0], atol=1e-3)
+    assert torch.allclose(back[1], inputs[1], atol=1e-3)
 
 
 def test_a_function_of_one_number() -> None:
     inverse, x = pi.invert(Wave(), torch.zeros(2)), torch.randn(5)
     for back, certificate in (inverse.data_free(Wave()(x)), inverse.solve(Wave()(x))):
-        assert certificate.ok and isinstance(back, Tensor)
-        assert back.shape == x.shape and torch.allclose(back, x, atol=1e-4)
+        assert certificate.ok
+        assert isinstance(back, Tensor)
+        assert back.shape == x.shape
+        assert torch.allclose(back, x, atol=1e-4)
 
 
 def test_one_number_is_calibrated() -> None:
     network, data = Energy().eval(), torch.randn(40, 4)
     inverse = pi.invert(network, data[:1], calibration=data)
     x, certificate = inverse.calibrated(network(data[:3]).detach())
-    assert x.shape == (3, 4) and len(certificate) == 3
+    assert x.shape == (3, 4)
+    assert len(certificate) == 3
 
 
 def test_nan_is_refused_by_name() -> None:
@@ -88,4 +95,6 @@ def test_places_beside_numbers() -> None:
 
     x = torch.randn(3, 6)
     back, certificate = pi.invert(Both(), x).data_free(Both()(x))
-    assert certificate.ok and isinstance(back, Tensor) and torch.equal(back, x)
+    assert certificate.ok
+    assert isinstance(back, Tensor)
+    assert torch.equal(back, x)
