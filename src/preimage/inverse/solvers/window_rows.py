@@ -17,8 +17,8 @@ class WindowRows:
     """Cuts x into the windows that each position of z sees, and adds windows up again.
 
     The samples of one position stand next to each other, so that one matrix for each position multiplies all
-    of them where it lies in memory. Where the values of each window lie is written down once; reading by such a
-    list is four times as fast as copying strided views.
+    of them where it lies in memory. Where the values of each window lie is written down once; reading by
+    such a list is four times as fast as copying strided views.
 
     Args:
         convolution: the convolution whose windows are cut out, in any number of dimensions.
