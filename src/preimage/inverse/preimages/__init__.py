@@ -1,5 +1,6 @@
 """Preimages on demand: solve, least norm, in a box, nearest, most probable, null space, samples, classes."""
 
+from preimage.inverse.preimages.attainability import Attainable, attainable
 from preimage.inverse.preimages.class_preimage import Recipe
 from preimage.inverse.preimages.gaussian import Gaussian
 from preimage.inverse.preimages.norm_statistics import NormStatistics
@@ -15,6 +16,7 @@ from preimage.inverse.preimages.targets import (
 from preimage.inverse.preimages.total_variation import TotalVariation
 
 __all__ = [
+    "Attainable",
     "Basis",
     "Distance",
     "Gaussian",
@@ -30,4 +32,5 @@ __all__ = [
     "Target",
     "Together",
     "TotalVariation",
+    "attainable",
 ]

@@ -70,7 +70,7 @@ def boxed(
     """
     question = Question(inverse, y, tap)
     zeros = question.zeros()
-    box = Box(_bound(low, zeros, "low"), _bound(high, zeros, "high"))
+    box = box_of(low, high, zeros)
     anchor = (box.low + box.high).expand_as(zeros) / 2 if to is None else question.pack(to, "to")
     return best(
         question,
@@ -80,6 +80,12 @@ def boxed(
         allowed=box,
         steps=steps,
     )
+
+
+def box_of(low: Tensor | float | None, high: Tensor | float | None, like: Tensor) -> Box:
+    """The box between two bounds that broadcast to inputs ``(N, *in)``; None for no bound."""
+    ends = (-torch.inf if low is None else low, torch.inf if high is None else high)
+    return Box(_bound(ends[0], like, "low"), _bound(ends[1], like, "high"))
 
 
 def _bound(value: Tensor | float, like: Tensor, name: str) -> Tensor:

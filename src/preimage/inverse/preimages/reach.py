@@ -12,6 +12,12 @@ import torch
 from torch import Tensor
 
 from preimage.certificate import Certificate, relative_residual
+from preimage.inverse.preimages.linear_programs import (
+    Straight,
+    by_linear_programs,
+    has_linear_programs,
+    straight,
+)
 from preimage.inverse.preimages.relay import relay
 from preimage.inverse.preimages.splitting import Cut, splitting
 from preimage.inverse.solvers.allowed import Allowed, Everywhere
@@ -23,6 +29,9 @@ from preimage.inverse.solvers.samplewise import Found, better_of
 
 STARTS = ((1.0, 0.1), (1.0, 0.5), (1.0, 2.0), (0.0, 1.0), (0.0, 4.0))
 """Where unsolved samples are started again: a part of the start, and noise relative to the start's size."""
+
+SMALL = 2**19
+"""Most numbers in the matrix of a linear program that is tried unasked: some tenths of a second each."""
 
 STATIONS = (0.25, 0.5, 0.75, 1.0)
 """Where the last attempt stops on the straight way from f(start) to y."""
@@ -75,10 +84,11 @@ class Reach:
     def persistently(self, y: Tensor, start: Tensor) -> Found:
         """Once; then, for samples that are not solved, one way after the other.
 
-        From another guess; by splitting the network, which no local minimum stops; from the start with noise,
-        since behind a dead rectifier f has no gradient; at last by continuation, which follows the solution
-        while the wanted value moves from f(start) to y on a straight way. Maps with many outputs get the one
-        attempt: each costs them all the products that were granted.
+        From another guess; by linear programs, for networks of straight pieces and where scipy is installed;
+        by splitting the network, which no local minimum stops; from the start with noise, since behind a dead
+        rectifier f has no gradient; at last by continuation, which follows the solution while the wanted
+        value moves from f(start) to y on a straight way. Maps with many outputs get the one attempt: each
+        costs them all the products that were granted.
         """
         found = self.once(y, start)
         if prod(y.shape[1:]) > FEW:
@@ -86,10 +96,15 @@ class Reach:
         if not found[1].ok and (guess := self.guess()) is not None:
             found = self._again(found, y, guess, Reach.once)
         if not found[1].ok and (cut := self.cut()) is not None:
+            if (program := straight(cut, y, SMALL)) is not None and has_linear_programs():
+                found = self._again(found, y, start, partial(Reach._programmed, program=program))
             found = self._again(found, y, start, partial(Reach._split, cut=cut))
         for seed, (part, spread) in enumerate(STARTS):
             found = self._again(found, y, _noisy(start, part, spread, seed), Reach.once)
         return self._again(found, y, _noisy(start, *STARTS[0], seed=0), Reach._continued)
+
+    def _programmed(self, y: Tensor, start: Tensor, program: Straight) -> Found:
+        return by_linear_programs(program, y, start, polish=self.once, allowed=self.allowed, nodes=0)[0]
 
     def _split(self, y: Tensor, start: Tensor, cut: Cut) -> Found:
         return splitting(
