@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from math import prod
 from typing import final
 
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 from preimage.capture.interpret import evaluate
 from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate, OnError, enforce, with_message
+from preimage.decoders.correct import ROUNDS as CORRECTIONS
+from preimage.decoders.correct import corrected
 from preimage.decoders.exactly import EXACT, Answer, exact_or, unsaturated
 from preimage.decoders.feedback import ROUNDS
 from preimage.decoders.picture_decoder import PictureDecoder
@@ -87,6 +90,11 @@ class Attached(nn.Module):
     def features(self, x: Tensor, taps: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Forward values at the taps, by label."""
         return self.inverse.features(x, taps)
+
+    def map_to(self, tap: str | TapLike) -> Callable[[Tensor], Tensor]:
+        """The network up to a tap: a differentiable map from inputs to features."""
+        node, graph = self._node(tap), self.inverse.graph
+        return lambda x: evaluate(graph, {graph.inputs[0]: x}, [node])[node]
 
     def data_free(self, y: Tensor, tap: str | TapLike | None = None) -> tuple[Tensor, Certificate]:
         """The inverse's own answer, which has seen no picture."""
@@ -207,21 +215,23 @@ class Attached(nn.Module):
     def _refined(
         self, y: Tensor, node: str, start: Tensor | None, effort: Effort
     ) -> tuple[Tensor, Certificate]:
-        label, graph = self._labels[node], self.inverse.graph
+        label, f = self._labels[node], self.map_to(node)
         errors, spread = self.decoder.metric(label), self.decoder.network.spread
-
-        def f(x: Tensor) -> Tensor:
-            return evaluate(graph, {graph.inputs[0]: x}, [node])[node]
-
+        corrector, spent = self.decoder.corrector, 0
+        if start is None and corrector is not None and label in corrector.labels and effort.max_products > 1:
+            spent = min(CORRECTIONS, effort.max_products - 1)
+            start = corrected(f, y, label, self.decoder.network, corrector, rounds=spent)
         x, steps = refine(
             f,
             y,
             lambda v: self.decoder(v, label),
             search_metric(errors, spread, self.decoder.blueprint.taps[label]),
             start=start,
-            effort=effort,
+            effort=replace(effort, max_products=effort.max_products - spent),
             rounds=0 if knows_little(errors, spread) else ROUNDS,
         )
+        if steps.iterations is not None:
+            steps = replace(steps, iterations=steps.iterations + spent)
         return x, self._evidence(x, y, node, steps, effort.tolerance)
 
     def _exact_or(self, other: Method, y: Tensor, node: str, tolerance: float) -> Answer:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.decoders.blueprint import Blueprint
+from preimage.decoders.corrector_network import CorrectorNetwork
 from preimage.decoders.network import DecoderNetwork, Size
 from preimage.decoders.owner import Owner
 from preimage.decoders.posterior import error_models
@@ -44,6 +45,7 @@ class PictureDecoder(nn.Module):
         errors: label -> the spectrum of its errors on held-out pictures.
         card: facts about the training, plain data: what it was trained on, and its quality by tap.
         models: label -> how likely which errors are, for intervals; see :meth:`measured_on`.
+        corrector: mends what is painted, see :func:`preimage.decoders.train_corrector`.
 
     Cost: one pass through a small convolutional network, about two passes of EfficientNet-Lite0.
 
@@ -66,15 +68,22 @@ class PictureDecoder(nn.Module):
         errors: Mapping[str, Spectrum],
         card: Mapping[str, Any] | None = None,
         models: Mapping[str, ErrorModel] | None = None,
+        corrector: CorrectorNetwork | None = None,
     ) -> None:
         super().__init__()
         self.network, self.owner, self.card = network.eval().requires_grad_(False), owner, dict(card or {})
         self._errors, self.error_models = dict(errors), dict(models or {})
+        self.corrector = None if corrector is None else corrector.eval().requires_grad_(False)
 
     @property
     def taps(self) -> tuple[str, ...]:
         """Labels of the taps it paints from, shallow to deep."""
         return tuple(self.network.blueprint.taps)
+
+    @property
+    def corrected(self) -> tuple[str, ...]:
+        """Labels of the taps at which what is painted can be corrected."""
+        return () if self.corrector is None else tuple(self.corrector.labels)
 
     @property
     def blueprint(self) -> Blueprint:
@@ -114,7 +123,11 @@ class PictureDecoder(nn.Module):
         Cost: one forward pass, and one painted picture a tap, for each picture.
         """
         models = error_models(self, features, data)
-        return PictureDecoder(self.network, self.owner, self._errors, self.card, models)
+        return PictureDecoder(self.network, self.owner, self._errors, self.card, models, self.corrector)
+
+    def with_corrector(self, corrector: CorrectorNetwork | None) -> PictureDecoder:
+        """The same decoder with another corrector, or with none."""
+        return PictureDecoder(self.network, self.owner, self._errors, self.card, self.error_models, corrector)
 
     def attach(self, inverse: Inverse) -> Attached:
         """Use this decoder for the calibrated answers of an inverse of the network it was trained for.
@@ -143,6 +156,9 @@ class PictureDecoder(nn.Module):
             tensors[f"errors.{number}.gains"] = profile(self._errors[tap]).float()
             tensors |= _model_tensors(self.error_models.get(tap), f"models.{number}.")
         config = {"blueprint": self.blueprint.to_dict(), "owner": self.owner.to_dict(), "card": self.card}
+        if self.corrector is not None:
+            tensors |= {f"corrector.{name}": t.to(dtype) for name, t in self.corrector.state_dict().items()}
+            config["corrector"] = self.corrector.blueprint.to_dict()
         return write_directory(Path(path), KIND, VERSION, tensors, config)
 
 
@@ -157,9 +173,7 @@ def read(path: str | PathLike[str]) -> PictureDecoder:
         blueprint = Blueprint.from_dict(config["blueprint"])
         owner = Owner(str(config["owner"]["weights"]), dict(config["owner"]["values"]))
         network = DecoderNetwork(blueprint)
-        network.load_state_dict(
-            {n.removeprefix("network."): t.float() for n, t in tensors.items() if n.startswith("network.")}
-        )
+        network.load_state_dict(_below(tensors, "network."))
         errors = {
             tap: spectrum(
                 blueprint.input_shape, tensors[f"errors.{i}.rotation"], tensors[f"errors.{i}.gains"]
@@ -167,10 +181,19 @@ def read(path: str | PathLike[str]) -> PictureDecoder:
             for i, tap in enumerate(blueprint.taps)
         }
         models = {tap: _model(tensors, f"models.{i}.") for i, tap in enumerate(blueprint.taps)}
+        corrector = None
+        if "corrector" in config:
+            corrector = CorrectorNetwork(Blueprint.from_dict(config["corrector"]))
+            corrector.load_state_dict(_below(tensors, "corrector."))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelFileError(f"{path}: not a picture decoder that this version reads: {error}") from error
     found = {tap: model for tap, model in models.items() if model is not None}
-    return PictureDecoder(network, owner, errors, config.get("card"), found)
+    return PictureDecoder(network, owner, errors, config.get("card"), found, corrector)
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Weights of one part, in single precision."""
+    return {n.removeprefix(prefix): t.float() for n, t in tensors.items() if n.startswith(prefix)}
 
 
 def _model_tensors(model: ErrorModel | None, prefix: str) -> dict[str, Tensor]:

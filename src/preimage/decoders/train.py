@@ -74,7 +74,7 @@ def train(
     settings = settings or FitSettings(epochs=30, batch_size=8, clip=1.0, average=0.99, patience=0)
     labels = tuple(inverse.taps if taps is None else taps)
     _check(inverse, pictures, labels)
-    pictures, held = _split(pictures, held, settings)
+    pictures, held = split(pictures, held, settings)
     values = {label: inverse.node(label) for label in labels}
     shape = inverse.graph.input_shapes[0]
     blueprint = Blueprint(
@@ -183,11 +183,16 @@ def balance(
 
 
 def with_rates(network: DecoderNetwork, settings: FitSettings) -> FitSettings:
-    """Settings under which the sketches stay and wide layers learn more slowly, where they say nothing of it.
+    """Settings under which sketches stay, and wide layers learn slowly where the settings do not say."""
+    network.sketches.requires_grad_(False)
+    return slowed_where_wide(network, settings)
+
+
+def slowed_where_wide(network: nn.Module, settings: FitSettings) -> FitSettings:
+    """Settings under which wide layers learn more slowly, where they say nothing of it.
 
     One step of Adam moves a sum of n inputs by n times the learning rate.
     """
-    network.sketches.requires_grad_(False)
     if settings.groups:
         return settings
     groups = [
@@ -208,7 +213,8 @@ def batches(pictures: Tensor) -> Iterator[Tensor]:
     yield from pictures.split(BATCH)
 
 
-def _split(pictures: Tensor, held: Tensor | None, settings: FitSettings) -> tuple[Tensor, Tensor]:
+def split(pictures: Tensor, held: Tensor | None, settings: FitSettings) -> tuple[Tensor, Tensor]:
+    """Pictures to train on and pictures held out: those given, or a share of all."""
     if held is not None and (held.shape[1:] != pictures.shape[1:] or len(held) == 0):
         raise ShapeError(f"held pictures have shape {tuple(held.shape)}; wanted some, as the others are")
     if held is not None:
@@ -218,7 +224,12 @@ def _split(pictures: Tensor, held: Tensor | None, settings: FitSettings) -> tupl
     return pictures[order[count:]], pictures[order[:count]]
 
 
-def _check(inverse: Inverse, pictures: Tensor, labels: Sequence[str]) -> None:
+def check_pictures(inverse: Inverse, pictures: Tensor) -> None:
+    """Refuse what is no set of pictures that the network reads.
+
+    Raises:
+        ShapeError: too few pictures, or an input that is no picture.
+    """
     shapes = inverse.graph.input_shapes
     if len(shapes) != 1 or len(shapes[0]) != 3:
         raise ShapeError(
@@ -229,6 +240,10 @@ def _check(inverse: Inverse, pictures: Tensor, labels: Sequence[str]) -> None:
         raise ShapeError(f"pictures must be inputs (N, {', '.join(map(str, shapes[0]))}); got {came}")
     if len(pictures) < LEAST:
         raise ShapeError(f"got {len(pictures)} pictures; at least {LEAST} were wanted, better some hundreds")
+
+
+def _check(inverse: Inverse, pictures: Tensor, labels: Sequence[str]) -> None:
+    check_pictures(inverse, pictures)
     unknown = [label for label in labels if label not in inverse.taps]
     if unknown or not labels:
         raise UnknownTapError(f"no taps {unknown} in this inverse, which has {list(inverse.taps)}")
