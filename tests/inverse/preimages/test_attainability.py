@@ -96,9 +96,9 @@ def attained_by_cases(net, y, low, high):
 
 @pytest.mark.parametrize("bounds", [(None, None), (-1.0, 1.0)], ids=str)
 def test_proofs_and_answers_agree_with_all_patterns(bounds):
-    net = mlp(3, 3, 2, activation=nn.ReLU, seed=1).requires_grad_(False)
-    y = torch.cat([net(normal(6, 3).clamp(-1, 1)), 0.7 * normal(6, 2)])
-    found = attainable(inverse_of(net, 3), y, low=bounds[0], high=bounds[1])
+    net = mlp(3, 4, 3, activation=nn.ReLU, seed=1).requires_grad_(False)
+    y = torch.cat([net(normal(6, 3).clamp(-1, 1)), 0.7 * normal(6, 3)])
+    found = attainable(inverse_of(net, 3), y, low=bounds[0], high=bounds[1], tol=1e-10)
     expected = torch.tensor([attained_by_cases(net, row.numpy(), *bounds) for row in y])
     assert 0 < expected.sum() < 12
     assert torch.equal(found.attained, expected)
