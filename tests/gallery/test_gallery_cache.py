@@ -1,9 +1,13 @@
 """Decoders on disk: the same answers, never those of another network, and no harm from a damaged file."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from preimage.gallery.cache import fingerprint, remembered
+import preimage as pi
+from preimage.gallery.cache import fingerprint, remembered, sources
+from preimage.gallery.kept_ledger import remembered_ledger
 from preimage.inverse.calibrate import DecoderFit
 
 
@@ -63,3 +67,43 @@ def test_everything_counts(tensors, words):
     same = fingerprint({"w": torch.zeros(2, 3)}, ("stem",))
     assert same == fingerprint({"w": torch.zeros(2, 3)}, ("stem",))
     assert fingerprint(tensors, words) != same
+
+
+def test_a_rule_of_ones_own_counts():
+    here = [line for line in sources() if line.startswith(Path(__file__).name)]
+
+    class Doubled(torch.nn.Module):
+        def forward(self, x):
+            return 2 * x
+
+    @pi.register_inverse(Doubled)
+    def doubled(site, y):
+        return pi.Solved(y / 2)
+
+    assert not here
+    assert [line for line in sources() if line.startswith(Path(__file__).name)]
+
+
+@pytest.fixture
+def ledger():
+    network = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Sigmoid(), torch.nn.Linear(3, 2))
+    return pi.invert(network, torch.zeros(1, 4)).ledger
+
+
+def test_a_ledger_is_read_as_it_was_made(tmp_path, ledger):
+    remembered_ledger(tmp_path / "new", "key", lambda: ledger)
+    found = remembered_ledger(tmp_path / "new", "key", never)
+    assert found == ledger
+    assert str(found) == str(ledger)
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"rows": [{}]}', "null"])
+def test_a_damaged_ledger_is_made_anew(tmp_path, ledger, damage):
+    (tmp_path / "ledger-key.json").write_text(damage)
+    assert remembered_ledger(tmp_path, "key", lambda: ledger) == ledger
+    assert remembered_ledger(tmp_path, "key", never) == ledger
+
+
+def test_a_ledger_that_cannot_be_kept_costs_only_time(tmp_path, ledger):
+    (tmp_path / "file").write_text("")
+    assert remembered_ledger(tmp_path / "file", "key", lambda: ledger) is ledger

@@ -43,7 +43,7 @@ def invert(
     crops: Annotated[int, typer.Option(min=1, help="Crops per calibration picture.")] = 24,
     products: Annotated[int, typer.Option(min=1, help="Jacobian products of one refinement.")] = 20,
     cache: Annotated[
-        Path | None, typer.Option(help="Folder that keeps decoders and answers between runs.")
+        Path | None, typer.Option(help="Folder that keeps ledger, decoders and answers between runs.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,

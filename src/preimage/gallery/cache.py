@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from preimage import __version__
 from preimage.inverse.calibrate import Decoder
+from preimage.inverse.registry import registered_rules
 
 Decoders = Mapping[str, Decoder]
 
@@ -49,12 +51,24 @@ def fingerprint(tensors: Mapping[str, Tensor], words: tuple[str, ...]) -> str:
 
 
 def sources() -> tuple[str, ...]:
-    """A hash of every source file of the library, for what any of them may change."""
+    """A hash of every source file of the library, and of every file with a rule of one's own."""
     root = Path(str(files("preimage")))
-    found = sorted(path for kind in ("*.py", "*.safetensors") for path in root.rglob(kind))
-    return tuple(
-        f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in found
-    )
+    library = {path for kind in ("*.py", "*.safetensors") for path in root.rglob(kind)}
+    found = sorted(library | _files_of_rules())
+    return tuple(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in found)
+
+
+def _files_of_rules() -> set[Path]:
+    found = (_file_of(rule.solve) for rule in registered_rules())
+    return {path for path in found if path is not None and path.is_file()}
+
+
+def _file_of(function: Callable[..., object]) -> Path | None:
+    """None for what was typed in, or compiled."""
+    try:
+        return Path(inspect.getfile(inspect.unwrap(function)))
+    except TypeError:
+        return None
 
 
 def remembered(folder: Path, key: str, estimate: Callable[[], Decoders]) -> Decoders:

@@ -17,12 +17,14 @@ from preimage.gallery.calibration import crops
 from preimage.gallery.engine import Painter
 from preimage.gallery.folder import check_target
 from preimage.gallery.job import Job, run
+from preimage.gallery.kept_ledger import remembered_ledger
 from preimage.gallery.measure import Effort
 from preimage.gallery.progress import Progress
 from preimage.gallery.records import Record
 from preimage.inverse.calibration import Calibration
 from preimage.inverse.inverse import Inverse
 from preimage.inverse.invert import calibrate, invert
+from preimage.inverse.reporting.ledger import Ledger
 
 Pictures = Mapping[str, NDArray[np.uint8]]
 
@@ -39,7 +41,7 @@ class Order:
         taps: labels to invert from; all of the network's by default.
         each: crops per calibration picture.
         effort: of the refined column.
-        cache: folder that keeps decoders and answers between runs; nothing is kept by default.
+        cache: folder that keeps ledger, decoders and answers between runs; nothing is kept by default.
         attach: makes a trained decoder's painter of the inverse; nothing is painted by default.
     """
 
@@ -74,29 +76,46 @@ def carry_out(order: Order, progress: Progress, say: Callable[[str], None]) -> R
     """
     check_target(order.out)
     try:
-        inverse = _captured(order, progress, say)
+        inverse = _captured(order, progress)
+        ledger = _ledger(order, inverse, progress)
+        say(str(ledger))
         if order.calibration:
             inverse = calibrated(inverse, order, progress)
         seen = {"pictures": list(order.calibration), "crops": len(order.calibration) * order.each}
         painter = None if order.attach is None else order.attach(inverse)
         job = Job(
-            order.network, order.pictures, inverse.taps, order.effort, seen, painter, memory(order, inverse)
+            order.network,
+            order.pictures,
+            inverse.taps,
+            order.effort,
+            seen,
+            painter,
+            memory(order, inverse),
+            ledger,
         )
         return run(inverse, job, order.out, progress)
     finally:
         progress.close()
 
 
-def _captured(order: Order, progress: Progress, say: Callable[[str], None]) -> Inverse:
-    """The data-free inverse, after its ledger was shown."""
+def _captured(order: Order, progress: Progress) -> Inverse:
+    """The data-free inverse."""
     progress.stage("capturing", 2)
     inverse = invert(order.network.module, order.network.example, taps=_taps(order))
     progress.step("ledger")
-    ledger = str(inverse.report.ledger)
+    return inverse
+
+
+def _ledger(order: Order, inverse: Inverse, progress: Progress) -> Ledger:
+    """Of the whole network, whatever the taps."""
+    if order.cache is None:
+        ledger = inverse.ledger
+    else:
+        key = fingerprint(order.network.module.state_dict(), (str(inverse.graph), *sources()))
+        ledger = remembered_ledger(order.cache, key, lambda: inverse.ledger)
     progress.step()
     progress.close()
-    say(ledger)
-    return inverse
+    return ledger
 
 
 def calibrated(inverse: Inverse, order: Order, progress: Progress) -> Inverse:

@@ -25,6 +25,7 @@ from preimage.gallery.page import page
 from preimage.gallery.progress import Progress, Silence
 from preimage.gallery.records import Depth, Record
 from preimage.gallery.sheets import sheet, strip
+from preimage.inverse.reporting.ledger import Ledger
 from preimage.zoo import Network
 
 
@@ -40,6 +41,7 @@ class Job:
         calibration: what the engine was calibrated on, for the record.
         painter: a trained decoder for the network, whose answers get a row of their own; none by default.
         memory: of answers from earlier runs; none by default.
+        ledger: of the engine, where it was made before; asked for by default.
     """
 
     network: Network
@@ -49,6 +51,7 @@ class Job:
     calibration: Mapping[str, Any] = field(default_factory=dict)
     painter: Painter | None = None
     memory: Memory | None = None
+    ledger: Ledger | None = None
 
 
 def run(engine: Engine, job: Job, out: str | Path, progress: Progress | None = None) -> Record:
@@ -90,7 +93,8 @@ def run(engine: Engine, job: Job, out: str | Path, progress: Progress | None = N
 def _measured(engine: Engine, job: Job, progress: Progress) -> tuple[Record, Measurement]:
     begun = time.perf_counter()
     inputs = {name: job.network.preprocess(picture) for name, picture in job.pictures.items()}
-    depths, ledger = _depths(engine, job, next(iter(inputs.values()))), engine.report.ledger
+    depths = _depths(engine, job, next(iter(inputs.values())))
+    ledger = job.ledger or engine.report.ledger
     measurement = measure(
         engine,
         job.network.preprocessing,

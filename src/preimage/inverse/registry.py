@@ -255,6 +255,11 @@ def operation_name(target: Any) -> str:
     )
 
 
+def registered_rules() -> tuple[Rule, ...]:
+    """All rules, for operations and for module classes."""
+    return (*_OPERATIONS.values(), *_MODULES.values())
+
+
 def operation_rule(operation: str) -> Rule | None:
     """The rule of an ATen operation."""
     return _OPERATIONS.get(operation)
