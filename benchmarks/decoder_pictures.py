@@ -85,8 +85,13 @@ def scales(picture: Picture) -> list[Tensor]:
 
 def stamps(debian: Path) -> Iterator[Tensor]:
     """Cut-out objects with their opacity, ``(4, h, w)`` of uint8."""
-    for path in sorted((debian / STAMPS).rglob("*.png")):
-        if NO_OBJECTS.search(str(path.relative_to(debian / STAMPS))):
+    return cut_outs(debian / STAMPS)
+
+
+def cut_outs(folder: Path) -> Iterator[Tensor]:
+    """The PNG pictures of a folder with their opacity, ``(4, h, w)`` of uint8, without signs and cartoons."""
+    for path in sorted(folder.rglob("*.png")):
+        if NO_OBJECTS.search(str(path.relative_to(folder))):
             continue
         with Image.open(path) as image:
             object_ = image.convert("RGBA")

@@ -7,7 +7,7 @@
     python benchmarks/uncertainty.py --debian FOLDER --data-free      # no pictures, at 64 pixels
 
 Photographs are those of decoder_pictures.py. The intervals are calibrated on photographs of the split "train" and
-measured on others, of packages from which nothing was chosen.
+measured on others, of packages from which nothing was chosen. `--taps` measures some taps again and keeps the others.
 The shipped picture decoder has seen all of "train": its intervals are calibrated on those photographs of the other
 splits that are not measured on. Coverage is that of all pixels and channels of a picture; its mean, spread and extremes
 are over pictures. Seconds are process time of one thread.
@@ -16,7 +16,7 @@ are over pictures. Seconds are process time of one thread.
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -38,6 +38,8 @@ MOVED = ("stem", "block 2", "block 7", "pooled", "logits")
 CROPS = 144
 FREE = ("stem", "block 1", "block 4")
 FREE_SIZE, FREE_PICTURES = 64, 3
+SETTING, COST = ("calibration", "held out", "size"), ("seconds to calibrate", "bytes of state")
+PARTS = ("taps", "painted", "moved")
 
 
 class Bench:
@@ -78,6 +80,37 @@ def balanced(count: int) -> list[Entry]:
     number = {kind: n for n, kind in enumerate(dict.fromkeys(kinds))}
     chosen = in_turn(torch.tensor([number[kind] for kind in kinds]), count)
     return [listed[n] for n in sorted(chosen.tolist())]
+
+
+class Record:
+    """A section of the file of results, which grows tap by tap.
+
+    Taps of an earlier run in the same setting stay until they are measured again. The cost is that of the run
+    that calibrated the most.
+    """
+
+    def __init__(self, file: Path, name: str, order: list[str], *, written: bool) -> None:
+        self.file, self.name, self.order, self.written = file, name, order, written
+        self.report: dict[str, Any] = {}
+
+    def add(self, part: str, tap: str, row: dict) -> None:
+        """A row of a part of the report; written at once."""
+        self.report.setdefault(part, {})[tap] = row
+        if self.written:
+            found = json.loads(self.file.read_text()) if self.file.exists() else {}
+            found[self.name] = self._merged(found.get(self.name, {}))
+            self.file.write_text(json.dumps(found, indent=1) + "\n")
+
+    def _merged(self, old: dict) -> dict:
+        if any(old.get(key) != self.report.get(key) for key in SETTING):
+            return self.report
+        dearer = max(old, self.report, key=lambda run: run.get("bytes of state", 0))
+        cost = {key: dearer[key] for key in COST if key in dearer}
+        parts = {part: old.get(part, {}) | self.report.get(part, {}) for part in PARTS}
+        ordered = {
+            part: {tap: rows[tap] for tap in self.order if tap in rows} for part, rows in parts.items()
+        }
+        return self.report | cost | {part: rows for part, rows in ordered.items() if rows}
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
@@ -139,6 +172,12 @@ def line(tap: str, row: dict) -> str:
 
 
 def main() -> None:
+    arguments = asked()
+    torch.set_num_threads(1)
+    (data_free if arguments.data_free else calibrated)(arguments)
+
+
+def asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--debian", type=Path, default=Path("/"), help="where the packages are unpacked")
     parser.add_argument("--sources", choices=("zoo", "train", "packages"), default="train")
@@ -146,58 +185,56 @@ def main() -> None:
     parser.add_argument("--taps", help="comma-separated; all by default")
     parser.add_argument("--data-free", action="store_true", help="members of preimages alone")
     parser.add_argument("--quick", action="store_true", help="few crops, three pictures; nothing is written")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    if arguments.data_free:
-        data_free(arguments)
-        return
+    return parser.parse_args()
+
+
+def calibrated(arguments: argparse.Namespace) -> None:
+    """Intervals of a calibrated inverse and, for the training photographs, of the shipped decoder."""
     bench = Bench(arguments)
-    network = bench.network
-    data = pi.Calibration(bench.x, bench.groups)
+    network, data = bench.network, pi.Calibration(bench.x, bench.groups)
     wanted = arguments.taps.split(",") if arguments.taps else list(network.taps)
     taps = {tap: network.taps[tap] for tap in wanted}
     inverse, seconds = timed(lambda: pi.invert(network.module, network.example, data, taps=taps))
-    state = sum(
-        t.numel() * t.element_size() for d in inverse.decoders.values() for t in d.state_dict().values()
-    )
-    report = {
-        "calibration": {"crops": len(bench.x), "sources": int(bench.groups.max()) + 1},
-        "seconds to calibrate": round(seconds, 1),
-        "bytes of state": state,
-        "held out": bench.held,
-        "size": arguments.size,
-        "taps": {},
-        "painted": {},
-        "moved": {},
-    }
+    record = Record(RESULT, arguments.sources, list(network.taps), written=not arguments.quick)
+    record.report |= described(bench, inverse, seconds)
+    state = record.report["bytes of state"]
     print(f"{seconds:.0f} s to calibrate on {len(bench.x)} crops, {state / 1e6:.0f} MB", flush=True)
     features = [inverse.features(picture) for picture in bench.test.split(1)]
-    measure(report, "taps", inverse.posterior, bench, features, arguments)
-    if arguments.sources != "train" or arguments.quick:
-        return
-    attached = decoders.load("efficientnet-lite0").attach(inverse)
-    left = torch.stack([network.preprocess(e.read(arguments.debian)) for e in bench.left])
-    measure(report, "painted", attached.measured_on(left).posterior, bench, features, arguments)
-    for tap in (tap for tap in MOVED if tap in inverse.taps):
-        report["moved"][tap] = moved(inverse, bench.test[:2], tap, 2)
-        print(tap, report["moved"][tap], flush=True)
-        write(report, arguments.sources)
+    measure(record, "taps", inverse.posterior, bench.test, features)
+    if arguments.sources == "train" and not arguments.quick:
+        attached = decoders.load("efficientnet-lite0").attach(inverse)
+        left = torch.stack([network.preprocess(e.read(arguments.debian)) for e in bench.left])
+        measure(record, "painted", attached.measured_on(left).posterior, bench.test, features)
+        for tap in (tap for tap in MOVED if tap in inverse.taps):
+            record.add("moved", tap, moved(inverse, bench.test[:2], tap, 2))
+            print(tap, record.report["moved"][tap], flush=True)
+
+
+def described(bench: Bench, inverse: pi.Inverse, seconds: float) -> dict:
+    """The setting, and what calibrating cost."""
+    states = [d.state_dict().values() for d in inverse.decoders.values()]
+    return {
+        "calibration": {"crops": len(bench.x), "sources": int(bench.groups.max()) + 1},
+        "seconds to calibrate": round(seconds, 1),
+        "bytes of state": sum(t.numel() * t.element_size() for state in states for t in state),
+        "held out": bench.held,
+        "size": bench.test.shape[-1],
+    }
 
 
 def measure(
-    report: dict,
-    name: str,
+    record: Record,
+    part: str,
     ask: Ask,
-    bench: Bench,
+    x: Tensor,
     features: list[dict[str, Tensor]],
-    arguments: argparse.Namespace,
+    taps: Sequence[str] = (),
 ) -> None:
     """Coverage at every tap into a part of the report."""
-    for tap in features[0]:
-        report[name][tap] = coverage(ask, bench.test, features, tap)
-        print(line(tap, report[name][tap]), flush=True)
-        if not arguments.quick:
-            write(report, arguments.sources)
+    for tap in taps or features[0]:
+        row = coverage(ask, x, features, tap)
+        print(line(tap, row), flush=True)
+        record.add(part, tap, row)
 
 
 def data_free(arguments: argparse.Namespace) -> None:
@@ -207,18 +244,10 @@ def data_free(arguments: argparse.Namespace) -> None:
     held = [e for e in entries("test") if e.package in UNTOUCHED and e.package != "zoo"]
     held = held[:: -(-len(held) // FREE_PICTURES)]
     x = torch.stack([network.preprocess(e.read(arguments.debian)) for e in held])
-    features = [inverse.features(picture) for picture in x.split(1)]
-    report = {"held out": [e.name for e in held], "size": FREE_SIZE, "taps": {}}
-    for tap in FREE:
-        report["taps"][tap] = coverage(inverse.posterior, x, features, tap)
-        print(line(tap, report["taps"][tap]), flush=True)
-        write(report, "data-free")
-
-
-def write(report: dict, name: str) -> None:
-    found = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    found[name] = report
-    RESULT.write_text(json.dumps(found, indent=1) + "\n")
+    record = Record(RESULT, "data-free", list(network.taps), written=not arguments.quick)
+    record.report |= {"held out": [e.name for e in held], "size": FREE_SIZE}
+    taps = arguments.taps.split(",") if arguments.taps else FREE
+    measure(record, "taps", inverse.posterior, x, [inverse.features(picture) for picture in x.split(1)], taps)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,9 @@
 Needs the viz extra, and the zoo extra for the network and the photograph; ten seconds.
 """
 
-import argparse
-from pathlib import Path
-
 import torch
 
-import preimage as pi
-from preimage import decoders, zoo
+from decoder_sheet import shown
 
 TAPS = ("block 2", "block 7", "block 13")
 TITLES = ("photograph", "painted", "likely error", "a draw", "another")
@@ -19,27 +15,19 @@ MOST = 0.3  # likely error at the bright end of its scale, of the range of a pic
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--decoder", default="efficientnet-lite0", help="name or folder")
-    parser.add_argument("--picture", default="chelsea", help="name of a packaged photograph")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    network = zoo.load("efficientnet-lite0")
-    inverse = pi.invert(network.module, network.example, taps=network.taps)
-    attached = decoders.load(arguments.decoder).attach(inverse)
-    (photograph,) = (p for p in zoo.pictures() if p.name == arguments.picture)
-    x = network.preprocess(photograph.read())[None]
+    sheet = shown(__doc__, "chelsea")
+    x, to_unit = sheet.x, sheet.network.preprocessing.to_unit
+    attached = sheet.decoder.attach(sheet.inverse)
 
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(len(TAPS), 5, figsize=(11, 2.2 * len(TAPS)), layout="constrained")
     for axis, title in zip(axes[0], TITLES, strict=True):
         axis.set_title(title)
-    for row, (tap, y) in zip(axes, inverse.features(x, TAPS).items(), strict=True):
+    for row, (tap, y) in zip(axes, sheet.inverse.features(x, TAPS).items(), strict=True):
         posterior = attached.posterior(y, tap)
         draws = posterior.draw(2, torch.Generator().manual_seed(0))
-        seen = [network.preprocessing.to_unit(part)[0] for part in (x, posterior.mean, *draws.split(1))]
+        seen = [to_unit(part)[0] for part in (x, posterior.mean, *draws.split(1))]
         likely = posterior.standard_deviation[0].square().mean(0).sqrt() / 2  # of the range
         for axis, picture in zip((row[0], row[1], row[3], row[4]), seen, strict=True):
             axis.imshow(picture.clamp(0, 1).permute(1, 2, 0))
@@ -53,7 +41,7 @@ def main() -> None:
     for axis in axes.flat:
         axis.set_xticks([])
         axis.set_yticks([])
-    figure.savefig(arguments.out, dpi=100)
+    figure.savefig(sheet.out, dpi=100)
 
 
 if __name__ == "__main__":
