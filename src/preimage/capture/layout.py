@@ -110,5 +110,6 @@ def separates(changed: Tensor, layout: Layout) -> bool:
         changed: bool, of the value's shape.
         layout: the layout in question.
     """
-    rows = layout.to_samples(changed).flatten(1)  # (N, numbers per sample)
+    rows = layout.to_samples(changed)
+    rows = rows.reshape(len(rows), -1)  # (N, numbers per sample)
     return bool(rows[-1].any()) and not bool(rows[:-1].any())

@@ -271,9 +271,15 @@ def _refuse_chance(operation: str, args: tuple[Any, ...], node: fx.Node) -> None
 
 
 def _module_stack(node: fx.Node) -> list[tuple[str, str]]:
-    entries = (node.meta.get("nn_module_stack") or {}).values()
-    pairs = [(entry[0], _class_name(entry[1])) for entry in entries]
+    stack = node.meta.get("nn_module_stack") or {}
+    pairs = [(_call(key, entry[0]), _class_name(entry[1])) for key, entry in stack.items()]
     return [] if pairs and pairs[0][0].startswith("_empty") else pairs
+
+
+def _call(key: str, path: str) -> str:
+    """The path of a module, with a marker such as ``@1`` for its second call."""
+    _, mark, number = str(key).rpartition("@")
+    return f"{path}@{number}" if mark and "@" not in path else path
 
 
 def _class_name(cls: Any) -> str:

@@ -11,11 +11,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from preimage.capture.graph import Graph
-from preimage.capture.taps import called_path
+from preimage.capture.graph import Graph, names_of
 from preimage.inverse.planning.region import Region
+from preimage.inverse.planning.ruled import module_at, operations_of, rule_at
 from preimage.inverse.prior import Prior, priors
-from preimage.inverse.registry import module_rule
 
 
 class RuleContext:
@@ -65,8 +64,8 @@ class RuleContext:
         """The module of a region that is inverted whole."""
         if region.kind != "module":
             return None
-        for path in self.graph.by_name[region.targets[0]].stack:
-            module = self.graph.module.get_submodule(called_path(path))
-            if module_rule(module) is not None:
-                return module
+        graph, target = self.graph, region.targets[0]
+        for path in graph.by_name[target].stack:
+            if rule_at(graph, path) and names_of(operations_of(graph, path, target)) == region.nodes:
+                return module_at(graph, path)
         return None

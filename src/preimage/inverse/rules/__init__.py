@@ -3,6 +3,7 @@
 from preimage.inverse.rules import (
     affine,
     affine_inverse,
+    bijection,
     elementary,
     embedded,
     enclosed,
@@ -23,6 +24,7 @@ from preimage.inverse.rules import (
 __all__ = [
     "affine",
     "affine_inverse",
+    "bijection",
     "elementary",
     "embedded",
     "enclosed",
