@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection
 
+from preimage.capture.echo import without_echo
 from preimage.capture.graph import Graph
 from preimage.capture.probe import with_layouts
 from preimage.capture.reader import WritesIntoView, read
@@ -88,7 +89,7 @@ def _export(model: nn.Module, examples: tuple[Tensor, ...]) -> tuple[ExportedPro
 
 def _call_export(model: nn.Module, examples: tuple[Tensor, ...], batch: Any) -> ExportedProgram:
     shapes: Any = None if batch is None else _free_batch(examples, batch)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+    with without_echo(), torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export warns about its own internals
         return torch.export.export(model, examples, dynamic_shapes=shapes, strict=False)
 
