@@ -1,5 +1,7 @@
 """A mobile residual block as a plain function, with its Jacobian in closed form."""
 
+from itertools import product
+
 import torch
 from torch import Tensor, nn
 
@@ -43,22 +45,56 @@ class MobileBlock:
 
     def jacobian(self, x: Tensor) -> Tensor:
         """The derivative at one sample ``(1, C, H, W)``, rows and columns in the order of x."""
+        rows = range(x.shape[2])
+        found = self._coupling(self._slopes(x), rows, rows)
+        return found.permute(2, 0, 1, 5, 3, 4).reshape(x.numel(), x.numel())
+
+    def newton_step(self, x: Tensor, miss: Tensor) -> Tensor:
+        """J^-1 miss at one sample, by elimination of one strip of rows after the other.
+
+        Strips as high as the depthwise kernel reaches are coupled to their neighbours alone, so the Jacobian
+        is block tridiagonal: ``7 C^3 W^3 H reach^2`` operations instead of ``0.7 C^3 W^3 H^3``.
+        """
         channels, (height, width) = x.shape[1], x.shape[2:]
-        first, second = (((a > 0) & (a < 6)).to(x)[0].flatten(1).T for a in self.inner(x))  # (H W, 6 C)
-        places = torch.arange(height * width).view(height, width)
-        found = x.new_zeros(len(first), len(first), channels, channels)
-        for down in range(-self.reach, self.reach + 1):
-            for right in range(-self.reach, self.reach + 1):
-                to = places[_span(down, height), _span(right, width)].flatten()
-                source = to + down * width + right
-                weight = self.depthwise[:, 0, down + self.reach, right + self.reach]
-                gain = second[to] * weight * first[source]
-                found[to, source] = (self.project * gain[:, None, :]) @ self.expand
-        own = places.flatten()
-        found[own, own] += torch.eye(channels).to(x)
-        return found.permute(2, 0, 3, 1).reshape(x.numel(), x.numel())
+        slopes = self._slopes(x)
+        strips = [range(height)[i : i + self.reach] for i in range(0, height, self.reach)]
 
+        def block(to: range, source: range) -> Tensor:
+            return self._coupling(slopes, to, source).reshape(
+                len(to) * width * channels, len(source) * width * channels
+            )
 
-def _span(step: int, size: int) -> slice:
-    """Places whose neighbour so many steps on lies inside."""
-    return slice(max(0, -step), size - max(0, step))
+        right = [miss[0, :, list(rows)].permute(1, 2, 0).reshape(-1, 1) for rows in strips]
+        solved, above = [], []
+        for index, rows in enumerate(strips):
+            own, value = block(rows, rows), right[index]
+            if index:
+                below = block(rows, strips[index - 1])
+                own, value = own - below @ above[-1], value - below @ solved[-1]
+            coupled = [block(rows, strips[index + 1])] if index + 1 < len(strips) else []
+            both = torch.linalg.solve_ex(own, torch.cat([value, *coupled], 1)).result
+            solved.append(both[:, :1])
+            above.append(both[:, 1:])
+        for index in range(len(strips) - 2, -1, -1):
+            solved[index] = solved[index] - above[index] @ solved[index + 1]
+        return torch.cat(solved).view(height, width, channels).permute(2, 0, 1)[None]
+
+    def _slopes(self, x: Tensor) -> list[Tensor]:
+        """Derivatives of the first and of the second ReLU6, ``(H, W, 6 C)``."""
+        return [((a > 0) & (a < 6)).to(x)[0].permute(1, 2, 0) for a in self.inner(x)]
+
+    def _coupling(self, slopes: list[Tensor], to: range, source: range) -> Tensor:
+        """Derivatives of rows of the output by rows of the input, ``(to, W, C, source, W, C)``."""
+        (first, second), channels = slopes, len(self.project)
+        width = first.shape[1]
+        found = first.new_zeros(len(to), width, channels, len(source), width, channels)
+        for (i, high), (k, low) in product(enumerate(to), enumerate(source)):
+            for right in range(-self.reach, self.reach + 1) if abs(low - high) <= self.reach else ():
+                j = torch.arange(width)[max(0, -right) : max(0, width - right)]
+                weight = self.depthwise[:, 0, low - high + self.reach, right + self.reach]
+                gain = second[high, j] * weight * first[low, j + right]
+                found[i, j, :, k, j + right] = (self.project * gain[:, None, :]) @ self.expand
+            if high == low:
+                j = torch.arange(width)
+                found[i, j, :, k, j] += torch.eye(channels).to(first)
+        return found

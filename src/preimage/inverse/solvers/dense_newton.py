@@ -83,7 +83,7 @@ def _solve(f: Map, y: Tensor, start: Tensor, tolerance: float, steps: int) -> tu
         moved, refused = None, 0
         while moved is None and refused < REFUSALS:
             change = _change(jacobian, residual.flatten(), damping)
-            moved = _line_search(f, y, x, change.view_as(x), size)
+            moved = line_search(f, y, x, change.view_as(x), size)
             if moved is None:
                 refused, damping = refused + 1, max(100 * damping, 1e-8 * scale)
         if moved is None:
@@ -109,7 +109,8 @@ def _change(jacobian: Tensor, residual: Tensor, damping: float) -> Tensor:
     return torch.linalg.solve_triangular(r, q.mT @ right, upper=True)[:, 0].to(jacobian)
 
 
-def _line_search(f: Map, y: Tensor, x: Tensor, change: Tensor, size: float) -> tuple[Tensor, Tensor] | None:
+def line_search(f: Map, y: Tensor, x: Tensor, change: Tensor, size: float) -> tuple[Tensor, Tensor] | None:
+    """A part of the change that lowers ``|y - f(x)|`` below ``size``: the new x and what is missing there."""
     for length in LENGTHS:
         trial = x + length * change
         residual = y - f(trial)
