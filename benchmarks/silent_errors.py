@@ -4,7 +4,9 @@ Setting: random stacks of 2, 6, 12 and 24 layers drawn from the table of samples
 24, in float32 and float64, as they are and with all parameters times 4; inputs are normal, times 1, 100,
 and times 1e6, and one row of each batch holds a NaN. A row is *silent* when its inverse is certified, but is
 further than 10 sqrt(eps) from the x that was put in, relative to its size. One sample is left out: torch's
-own sigmoid transform clips its values, so that large inputs share one output.
+own sigmoid transform clips its values, so that large inputs share one output. A residual layer around any
+network, a contraction on the user's word, keeps its weights: times 4 the word is broken, and several inputs share
+one output.
 
     python benchmarks/silent_errors.py [--pairs 10000]
 """
@@ -31,6 +33,7 @@ from stacks import WIDTH, stack
 
 RESULTS = Path(__file__).parent / "results" / "silent_errors.json"
 LEFT_OUT = frozenset({"from transform, sigmoid"})
+ON_A_WORD = "residual, any network"
 SETTINGS = list(itertools.product((torch.float32, torch.float64), (1.0, 4.0), (1.0, 1e2, 1e6)))
 
 
@@ -77,6 +80,8 @@ def main() -> None:
         net, names = stack(depth, 10_000 * depth + seed, LEFT_OUT)
         stacks += 1
         for dtype, factor, scale in SETTINGS:
+            if factor > 1 and ON_A_WORD in names:
+                continue
             found = verdicts(changed(net, dtype, factor), inputs(seed, scale, dtype))
             total.update(found)  # unlike +=, this keeps the zeros
             if found["silent"]:
