@@ -132,7 +132,7 @@ def synthetic() -> str:
     ]
     return section(
         f"Made-up pictures to calibrate on, {found['size']} pixels, {found['held out']} held-out photographs",
-        "python benchmarks/synthetic_calibration.py --classes 12",
+        "python benchmarks/synthetic_calibration.py --stamps FOLDER",
         "Mean PSNR in dB of the closed-form answer by tap. *Photographs*: the packaged ones and their mirror images."
         " Process time of calibrating all these taps, one thread.",
         table(["calibrated on", "pictures", *taps, "s"], rows),
