@@ -52,9 +52,9 @@ class LipschitzNetwork(nn.Module, abc.ABC):
 class AssumedLipschitz(LipschitzNetwork):
     """Any module, with a Lipschitz constant on the word of the user.
 
-    If the word is wrong, no inverse is: what does not solve the equation is NaN, and not certified. But then the
-    equation may have several solutions, and any of them is returned: a certificate tells that f(x) = y, not that
-    no other x does.
+    If the word is wrong, no inverse is: what does not solve the equation is NaN, and not certified. But then
+    the equation may have several solutions, and any of them is returned: a certificate tells that f(x) = y,
+    not that no other x does.
 
     Reference: Behrmann, Grathwohl, Chen, Duvenaud, Jacobsen (2019), https://arxiv.org/abs/1811.00995
 
