@@ -48,3 +48,9 @@ class Painter(Protocol):
     def calibrated(self, y: Any, tap: Any = None) -> tuple[Any, Certificate]:
         """The picture that it paints."""
         ...
+
+    def solve(
+        self, y: Tensor, *, tap: str, tol: float, start: Tensor | None, max_products: int
+    ) -> tuple[Any, Certificate]:
+        """Its picture refined, or another start."""
+        ...

@@ -70,7 +70,8 @@ def measure(
         depths: where to invert from.
         effort: of the refined column.
         progress: told after each mode and depth.
-        painter: a trained decoder, which makes a mode of its own; none by default.
+        painter: a trained decoder, which makes a mode of its own and begins the refined column; none by
+            default.
         memory: of answers from earlier runs; none by default.
 
     Returns:
@@ -89,7 +90,7 @@ def measure(
         part = Measurement(originals, (depth,), result.distance)
         x = torch.stack([inputs[name] for name in names])
         y = _features(engine, x, depth.label)
-        answers = _answers(engine, y, depth.label, effort, progress, kept)
+        answers = _answers(engine, y, depth.label, effort, progress, kept, painter)
         if painter is not None:
             answers["painted"] = _painted(painter, y, depth.label, kept)
         for i, name in enumerate(names):
@@ -195,21 +196,34 @@ class Judge:
 
 
 def _answers(
-    engine: Engine, y: Tensor, tap: str, effort: Effort, progress: Progress, kept: Memory
+    engine: Engine,
+    y: Tensor,
+    tap: str,
+    effort: Effort,
+    progress: Progress,
+    kept: Memory,
+    painter: Painter | None,
 ) -> dict[Mode, list[Answer]]:
     """The three modes of every inverse, one answer per picture."""
     free = kept.recall(("data-free", tap), y, lambda: engine.data_free(y, tap=tap))
     progress.step(f"{tap}, data-free")
     calibrated = kept.recall(("calibrated", tap), y, lambda: engine.calibrated(y, tap=tap))
     progress.step(f"{tap}, calibrated")
-    start = _starts(free, calibrated)
+    if painter is not None and tap in painter.painted:
+        solver, start, words = painter, _proven(free), ("refined", tap, str(effort), "painted")
+    else:
+        solver, start, words = engine, _starts(free, calibrated), ("refined", tap, str(effort))
     refined = kept.recall(
-        ("refined", tap, str(effort)),
-        y,
-        lambda: engine.solve(y, tap=tap, tol=effort.tol, start=start, max_products=effort.products),
+        words, y, lambda: solver.solve(y, tap=tap, tol=effort.tol, start=start, max_products=effort.products)
     )
     progress.step(f"{tap}, refined")
     return {"data-free": free, "calibrated": calibrated, "refined": refined}
+
+
+def _proven(free: list[Answer]) -> Tensor | None:
+    """The data-free answers where all of them are proven; a painter begins with its own elsewhere."""
+    found = [answer.usable for answer in free if answer.converged and answer.usable is not None]
+    return torch.cat(found) if len(found) == len(free) else None
 
 
 def _painted(painter: Painter, y: Tensor, tap: str, kept: Memory) -> list[Answer]:
