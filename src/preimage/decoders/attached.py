@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from math import prod
 from typing import final
 
@@ -13,8 +12,7 @@ from torch import Tensor, nn
 from preimage.capture.interpret import evaluate
 from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate, OnError, enforce, with_message
-from preimage.decoders.correct import ROUNDS as CORRECTIONS
-from preimage.decoders.correct import corrected
+from preimage.decoders.alternate import alternate
 from preimage.decoders.exactly import EXACT, Answer, exact_or, unsaturated
 from preimage.decoders.feedback import ROUNDS
 from preimage.decoders.picture_decoder import PictureDecoder
@@ -216,22 +214,16 @@ class Attached(nn.Module):
         self, y: Tensor, node: str, start: Tensor | None, effort: Effort
     ) -> tuple[Tensor, Certificate]:
         label, f = self._labels[node], self.map_to(node)
-        errors, spread = self.decoder.metric(label), self.decoder.network.spread
-        corrector, spent = self.decoder.corrector, 0
-        if start is None and corrector is not None and label in corrector.labels and effort.max_products > 1:
-            spent = min(CORRECTIONS, effort.max_products - 1)
-            start = corrected(f, y, label, self.decoder.network, corrector, rounds=spent)
-        x, steps = refine(
-            f,
-            y,
-            lambda v: self.decoder(v, label),
-            search_metric(errors, spread, self.decoder.blueprint.taps[label]),
-            start=start,
-            effort=replace(effort, max_products=effort.max_products - spent),
-            rounds=0 if knows_little(errors, spread) else ROUNDS,
-        )
-        if steps.iterations is not None:
-            steps = replace(steps, iterations=steps.iterations + spent)
+        decoder, corrector = self.decoder.network, self.decoder.corrector
+        errors = self.decoder.metric(label)
+        metric = search_metric(errors, decoder.spread, self.decoder.blueprint.taps[label])
+        if start is None and corrector is not None and label in corrector.labels:
+            x, steps = alternate(f, y, label, decoder, corrector, metric, effort)
+        else:
+            rounds = 0 if knows_little(errors, decoder.spread) else ROUNDS
+            x, steps = refine(
+                f, y, lambda v: self.decoder(v, label), metric, start=start, effort=effort, rounds=rounds
+            )
         return x, self._evidence(x, y, node, steps, effort.tolerance)
 
     def _exact_or(self, other: Method, y: Tensor, node: str, tolerance: float) -> Answer:

@@ -11,7 +11,7 @@ from preimage.decoders.corrector_network import CorrectorNetwork, Misfit
 from preimage.decoders.network import DecoderNetwork
 from preimage.inverse.solvers.least_squares import over, squared_norm
 
-ROUNDS = 3  # each is one product with the transposed Jacobian
+ROUNDS = 2  # each is one product with the transposed Jacobian
 
 Map = Callable[[Tensor], Tensor]
 
@@ -60,9 +60,10 @@ def unrolled(
     corrector: CorrectorNetwork,
     rounds: int,
     painted: Tensor,
+    start: Tensor | None = None,
 ) -> Iterator[Tensor]:
     """Pictures after one correction, after two, ...; gradients pass the last correction alone."""
-    x = painted
+    x = painted if start is None else start
     for _ in range(rounds):
         misfit = measured(f, x, painted, y, tap, decoder, corrector)
         x = misfit.x + corrector(misfit, tap).to(x)

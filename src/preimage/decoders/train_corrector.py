@@ -8,17 +8,22 @@ from typing import cast, final
 import torch
 from torch import Tensor, nn
 
+from preimage.decoders.alternate import CORRECTIONS, FIRST
 from preimage.decoders.attached import Attached
 from preimage.decoders.blueprint import Blueprint
 from preimage.decoders.correct import measured, unrolled
 from preimage.decoders.corrector_network import BLOCKS, WIDTHS, CorrectorNetwork
 from preimage.decoders.network import Adapter, DecoderNetwork
+from preimage.decoders.picture_decoder import PictureDecoder
+from preimage.decoders.refine import refine
+from preimage.decoders.search_metric import search_metric
 from preimage.decoders.train import batches, check_pictures, log_error, slowed_where_wide, split
 from preimage.decoders.weighing import principal
 from preimage.errors import UnknownTapError
+from preimage.inverse.solvers.effort import Effort
 from preimage.training import FitSettings, fit
 
-UNROLLED = 2  # corrections that are trained, one on top of the other
+SEARCH = (5, 18)  # products of the search that comes between trained corrections
 WEIGHED = 0.75  # power of the inverse covariance of misfits among channels
 FLOOR = 1e-4  # least variance of a combination of channels, relative to the largest
 MEASURED = 24  # pictures on which the sizes of misfits are taken
@@ -40,8 +45,9 @@ def train_corrector(
     r"""Train a network that corrects what a decoder paints, from what the features still miss.
 
     ``x_0 = g(y)``, ``x_{k+1} = x_k + c(x_k, g(y) - g(f(x_k)), J^T W (y - f(x_k)), y, y - f(x_k))``: the
-    decoder g stays as it is, c minimises the mean over rounds, taps and pictures of ``log |x_k - x|^2``. In
-    the end as much of the corrections is made as serves held-out pictures, from nothing to all of it.
+    decoder g stays as it is, c minimises the mean over rounds, taps and pictures of ``log |x_k - x|^2``. Some
+    rounds start from the end of a search, since that is where corrections are made later on. In the end as
+    much of them is made as serves held-out pictures, from nothing to all.
 
     Reference: Putzky and Welling 2017, Recurrent inference machines for solving inverse problems
     (https://arxiv.org/abs/1706.04008).
@@ -65,7 +71,7 @@ def train_corrector(
         UnknownTapError: a tap that the decoder does not have.
         NotConvergedError: the training diverged.
 
-    Cost: a step runs network and decoder three times each, and the corrector twice forward and backward.
+    Cost: a step runs the network about 15 times forward and backward, decoder and corrector four times.
 
     Example:
         >>> import preimage as pi
@@ -92,7 +98,7 @@ def train_corrector(
         torch.manual_seed(settings.seed)
         network = made_for(decoder.network, labels, widths, blocks).to(pictures)
     standardise(network, decoder.network, attached.map_to, pictures[:MEASURED])
-    objective = Objective(decoder.network, attached.map_to, augment)
+    objective = Objective(decoder, attached.map_to, augment)
     fit(network, objective, pictures, slowed_where_wide(network, settings), validation=held)
     balance(network, decoder.network, attached.map_to, batches(held))
     return decoder.with_corrector(network.eval()).attach(attached.inverse)
@@ -168,31 +174,32 @@ class Objective:
         decoder: paints; it stays as it is.
         maps: label -> from inputs to features.
         augment: changes inputs before a training step.
-        rounds: corrections.
     """
 
     def __init__(
-        self,
-        decoder: DecoderNetwork,
-        maps: MapTo,
-        augment: Callable[[Tensor], Tensor] | None = None,
-        rounds: int = UNROLLED,
+        self, decoder: PictureDecoder, maps: MapTo, augment: Callable[[Tensor], Tensor] | None = None
     ) -> None:
-        self.decoder, self.maps, self.augment, self.rounds = decoder, maps, augment, rounds
+        self.decoder, self.maps, self.augment = decoder, maps, augment
 
     def __call__(self, network: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         """Losses ``(N,)``."""
-        x, chosen = batch[0], list(network.labels)  # pyright: ignore[reportCallIssue, reportArgumentType]
-        if network.training:
+        corrector = cast("CorrectorNetwork", network)
+        x, chosen, products = batch[0], list(corrector.labels), FIRST
+        if corrector.training:
             chosen = [chosen[int(torch.randint(len(chosen), ()))]]
+            products = int(torch.randint(SEARCH[0], SEARCH[1] + 1, ()))
             x = x if self.augment is None else self.augment(x)
-        return torch.stack([self.loss(network, x, label) for label in chosen]).mean(0)
+        return torch.stack([self.loss(corrector, x, label, products) for label in chosen]).mean(0)
 
-    def loss(self, network: nn.Module, x: Tensor, tap: str) -> Tensor:
-        """The mean over rounds at one tap, ``(N,)``."""
-        f = self.maps(tap)
+    def loss(self, corrector: CorrectorNetwork, x: Tensor, tap: str, products: int) -> Tensor:
+        """The mean over rounds at one tap, two before a search and two after it, ``(N,)``."""
+        f, decoder = self.maps(tap), self.decoder.network
         with torch.no_grad():
             y = f(x)
-            painted = self.decoder(y, tap, (x.shape[2], x.shape[3])).float()
-        found = unrolled(f, y, tap, self.decoder, network, self.rounds, painted)  # pyright: ignore[reportArgumentType]
-        return torch.stack([log_error(z, x) for z in found]).mean(0)
+            painted = decoder(y, tap, (x.shape[2], x.shape[3])).to(x)
+        before = list(unrolled(f, y, tap, decoder, corrector, CORRECTIONS, painted))
+        metric = search_metric(self.decoder.metric(tap), decoder.spread, decoder.blueprint.taps[tap])
+        effort = Effort(max_products=products)
+        found, _ = refine(f, y, lambda v: decoder(v, tap), metric, start=before[-1].detach(), effort=effort)
+        after = unrolled(f, y, tap, decoder, corrector, CORRECTIONS, painted, start=found)
+        return torch.stack([log_error(z, x) for z in (*before, *after)]).mean(0)
