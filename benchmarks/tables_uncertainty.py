@@ -46,7 +46,7 @@ def section(sources: str, run: dict) -> str:
             " inverse's own posterior beside it: both promise the same coverage, so the narrower one knows more.",
             beside(run["taps"], run["painted"]),
         ]
-    if run["moved"]:
+    if run.get("moved"):
         parts += [
             "Draws of the posterior, and the same moved to f(x) = y with at most 25 Jacobian products (0-10, 0-18):"
             " relative residuals before and after, how far samples are from the mean in units of the standard"
