@@ -35,6 +35,14 @@ class Frozen:
         self.module.to(memory_format=torch.channels_last)
         self.labels = tuple(taps(network))
 
+    def until(self, x: Tensor, label: str) -> Tensor:
+        """Features at one tap up to the head, differentiably."""
+        m, depth = self.module, self.labels.index(label)
+        x = m._swish(m._conv_stem(x.contiguous(memory_format=torch.channels_last)))
+        for block in m._blocks[:depth]:
+            x = block(x)
+        return x
+
     @torch.no_grad()
     def __call__(self, x: Tensor, labels: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Features by label, of inputs ``(N, 3, H, W)``; nothing deeper than asked for is computed."""
