@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+import preimage as pi
 from preimage.inverse.solvers.dense_newton import dense_newton
 from preimage.inverse.solvers.local_restarts import local_restarts
 
@@ -117,3 +118,10 @@ def test_a_newton_step_that_is_given_is_used():
     assert certificate.ok
     assert len(calls) >= int(certificate.iterations) > 0
     assert missed(folded, x, y) <= 1e-12
+
+
+def test_the_inverse_of_a_block_that_stops_newton_and_continuation_is_solved():
+    block, y = problem(3, (3, 3))
+    answer, certificate = pi.invert(block, torch.zeros_like(y)).data_free(y)
+    assert certificate.ok
+    assert missed(block, answer, y) <= 1e-9

@@ -19,6 +19,7 @@ from preimage.inverse.solvers.continuation import continuation
 from preimage.inverse.solvers.dense_newton import dense_newton, jacobian_matrix
 from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
 from preimage.inverse.solvers.jacobian import Jacobian
+from preimage.inverse.solvers.local_restarts import local_restarts
 from preimage.inverse.solvers.quasi_newton import quasi_newton
 from preimage.inverse.solvers.samplewise import better_of
 
@@ -29,8 +30,8 @@ WRITTEN, PROBED, FINISHING = 1024, 128, 15
 """Most unknowns of a Jacobian that is written down, and of one that is written down again to look for a
 second solution; most Newton steps with it."""
 
-PATH = 12
-"""Most steps of continuation for one sample of a residual block."""
+PATH, RESTARTS = 12, 20
+"""Most steps of continuation for one sample of a residual block, and most local restarts after them."""
 
 CHEAP, STARTS = 100, 12
 """Most unknowns for which other starts are tried, and how many."""
@@ -132,6 +133,8 @@ def continued(
 ) -> tuple[Tensor, Certificate]:
     """The samples of a residual block that Newton's method left unsolved, along the path from x = y.
 
+    What that leaves unsolved gets local restarts.
+
     Args:
         region: the function, ``x + g(x)``.
         y: its values ``(N, *out)``.
@@ -144,6 +147,11 @@ def continued(
     if not len(left) or x[0].numel() != y[0].numel():
         return x, certificate
     later = continuation(region, y[left], start[left], tolerance=tolerance, steps=PATH)
+    x, certificate = better_of((x, certificate), left, later)
+    left = _left(certificate)
+    if not len(left):
+        return x, certificate
+    later = local_restarts(region, y[left], x[left], tolerance=tolerance, restarts=RESTARTS)
     return better_of((x, certificate), left, later)
 
 
