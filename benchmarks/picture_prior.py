@@ -2,6 +2,7 @@
 
     python benchmarks/picture_prior.py --debian DEBIAN              # some minutes of one core
     python benchmarks/picture_prior.py --debian DEBIAN --products 0 # one shot alone: a minute
+    python benchmarks/picture_prior.py --debian DEBIAN --taps "block 2" # go on from the last result
 
 DEBIAN holds the unpacked packages with photographs, see decoder_pictures.py. *Sketch* is the linear part of the
 decoder alone, fitted in closed form to the same photographs. Goals are differences of mean PSNR to a yardstick that
@@ -136,20 +137,24 @@ def main() -> None:
     parser.add_argument("--products", type=int, default=24, help="of a refinement; 0 leaves it out")
     parser.add_argument("--thorough", type=int, default=200, help="products of the thorough one; 0: none")
     parser.add_argument("--refined", type=int, default=16, help="photographs that are refined as well")
+    parser.add_argument("--taps", nargs="+", help="only these, the others as they are in the result")
     parser.add_argument("--result", type=Path, default=RESULT, help="JSON file to write")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     bench = Bench(arguments)
     report = {"pictures": bench.names, "products": arguments.products, "thorough": arguments.thorough}
     report["card"] = bench.attached.decoder.card
-    report["rows"] = []
-    for tap in bench.attached.taps:
-        report["rows"].append(row(bench, tap))
+    again = arguments.taps or bench.attached.taps
+    kept = [] if arguments.taps is None else json.loads(arguments.result.read_text())["rows"]
+    by_tap = {entry["tap"]: entry for entry in kept}
+    report["rows"] = list(by_tap.values())
+    for tap in again:
+        by_tap[tap] = row(bench, tap)
+        report["rows"] = list(by_tap.values())
         write(report, arguments.result)
-        print(line(report["rows"][-1]), flush=True)
-    by_tap = {entry["tap"]: entry for entry in report["rows"]}
-    work = [("refined", tap, arguments.products) for tap in dict.fromkeys((*FIRST, *by_tap))]
-    work[6:6] = [("thorough", tap, arguments.thorough) for tap in DEEPENED]
+        print(line(by_tap[tap]), flush=True)
+    work = [("refined", tap, arguments.products) for tap in dict.fromkeys((*FIRST, *by_tap)) if tap in again]
+    work[6:6] = [("thorough", tap, arguments.thorough) for tap in DEEPENED if tap in again]
     for name, tap, products in work:
         if products:
             by_tap[tap]["methods"][name] = bench.refined(tap, products, arguments.refined)

@@ -24,7 +24,7 @@ def attached():
 
 @pytest.fixture(scope="module")
 def mended(attached):
-    settings = quick(epochs=8, learning_rate=3e-3)
+    settings = quick(epochs=4, learning_rate=4e-3)
     return pi.decoders.train_corrector(
         attached, smooth_pictures(60), settings, taps=["early"], widths=(12, 12), blocks=(1, 1)
     )
