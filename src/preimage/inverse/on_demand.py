@@ -11,7 +11,17 @@ from preimage.certificate import Certificate
 from preimage.inverse.one_shot import OneShot
 from preimage.inverse.posterior import ask
 from preimage.inverse.posterior.posterior import Posterior
-from preimage.inverse.preimages import boxed, class_preimage, minimum_norm, nearest, sample, solve, with_prior
+from preimage.inverse.preimages import (
+    attainability,
+    boxed,
+    class_preimage,
+    minimum_norm,
+    nearest,
+    sample,
+    solve,
+    with_prior,
+)
+from preimage.inverse.preimages.attainability import Attainable
 from preimage.inverse.preimages.class_preimage import Classes, Recipe
 from preimage.inverse.preimages.gaussian import Gaussian
 from preimage.inverse.preimages.null_space import NullSpace
@@ -116,6 +126,22 @@ class OnDemand(OneShot, ABC):
         See :func:`preimage.inverse.preimages.with_prior.with_prior`.
         """
         return with_prior.with_prior(self, y, prior, tap, start=start, tol=tol, steps=steps)
+
+    def attainable(
+        self,
+        y: Wanted,
+        tap: str | TapLike | None = None,
+        *,
+        low: Tensor | float | None = None,
+        high: Tensor | float | None = None,
+        tol: float = 1e-6,
+        nodes: int = 200,
+    ) -> Attainable:
+        """An x with f(x) = y, or the proof that there is none, for networks of straight pieces.
+
+        See :func:`preimage.inverse.preimages.attainability.attainable`.
+        """
+        return attainability.attainable(self, y, tap, low=low, high=high, tol=tol, nodes=nodes)
 
     def null_space(
         self, x: Values, tap: str | TapLike | None = None, *, tol: float | None = None

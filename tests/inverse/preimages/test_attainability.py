@@ -11,7 +11,7 @@ from torch import nn
 
 import preimage as pi
 from preimage.errors import DomainError, MissingExtraError, NotSupportedError
-from preimage.inverse.preimages import LogitsUpToConstant, Probabilities, attainable
+from preimage.inverse.preimages import LogitsUpToConstant, Probabilities
 from preimage.inverse.preimages.paired_program import PairedProgram
 from preimage.inverse.preimages.pieces import pieces_of
 from preimage.inverse.preimages.question import Question
@@ -98,7 +98,7 @@ def attained_by_cases(net, y, low, high):
 def test_proofs_and_answers_agree_with_all_patterns(bounds):
     net = mlp(3, 4, 3, activation=nn.ReLU, seed=1).requires_grad_(False)
     y = torch.cat([net(normal(6, 3).clamp(-1, 1)), 0.7 * normal(6, 3)])
-    found = attainable(inverse_of(net, 3), y, low=bounds[0], high=bounds[1], tol=1e-10)
+    found = inverse_of(net, 3).attainable(y, low=bounds[0], high=bounds[1], tol=1e-10)
     expected = torch.tensor([attained_by_cases(net, row.numpy(), *bounds) for row in y])
     assert 0 < expected.sum() < 12
     assert torch.equal(found.attained, expected)
@@ -110,7 +110,7 @@ def test_proofs_and_answers_agree_with_all_patterns(bounds):
 def test_what_the_network_answers_is_attained(name):
     net = network(name)
     y = net(3 * normal(3, 20))
-    found = attainable(inverse_of(net, 20), y)
+    found = inverse_of(net, 20).attainable(y)
     assert found.attained.all()
     assert errors(net, found, y).max() < 1e-9
     assert str(found) == "3 attained, 0 proved unattainable, 0 unknown"
@@ -119,7 +119,7 @@ def test_what_the_network_answers_is_attained(name):
 def test_answers_within_a_box_stay_in_it():
     net = network("relu")
     y = net(normal(3, 20).clamp(-1, 1))
-    found = attainable(inverse_of(net, 20), y, low=-1.0, high=1.0)
+    found = inverse_of(net, 20).attainable(y, low=-1.0, high=1.0)
     assert (found.x.abs() <= 1 + 1e-12).all()
     assert (errors(net, found, y) < 1e-6).eq(found.attained).all()
     assert not found.refuted.any()
@@ -128,7 +128,7 @@ def test_answers_within_a_box_stay_in_it():
 def test_one_bound_alone():
     net = network("leaky")
     y = net(normal(2, 20).abs())
-    found = attainable(inverse_of(net, 20), y, low=0.0)
+    found = inverse_of(net, 20).attainable(y, low=0.0)
     assert found.attained.any()
     assert (found.x >= 0).all()
 
@@ -136,7 +136,7 @@ def test_one_bound_alone():
 def test_clipped_outputs_have_a_range():
     net = nn.Sequential(nn.Linear(3, 2), nn.Hardtanh()).double()
     y = torch.tensor([[0.5, -0.2], [1.0, 0.3], [1.5, 0.0]]).double()
-    found = attainable(inverse_of(net, 3), y)
+    found = inverse_of(net, 3).attainable(y)
     assert found.attained.tolist() == [True, True, False]
     assert found.refuted.tolist() == [False, False, True]
 
@@ -146,7 +146,7 @@ def test_convolution_pool_and_batch_norm():
     layers = [nn.Unflatten(1, (1, 5, 8)), nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU6(), nn.AvgPool2d(3)]
     net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(8, 3)).double().eval().requires_grad_(False)
     y = net(normal(2, 40))
-    found = attainable(inverse_of(net, 40), y)
+    found = inverse_of(net, 40).attainable(y)
     assert found.attained.all()
     assert errors(net, found, y).max() < 1e-9
 
@@ -154,14 +154,14 @@ def test_convolution_pool_and_batch_norm():
 def test_single_precision():
     net = network("relu").float()
     y = net(normal(2, 20).float())
-    found = attainable(pi.invert(net, torch.zeros(1, 20)), y, tol=1e-5)
+    found = pi.invert(net, torch.zeros(1, 20)).attainable(y, tol=1e-5)
     assert found.x.dtype == torch.float32
     assert found.attained.all()
 
 
 def test_a_target_that_is_linear_in_the_outputs():
     net = network("relu")
-    found = attainable(inverse_of(net, 20), LogitsUpToConstant(normal(2, 5)))
+    found = inverse_of(net, 20).attainable(LogitsUpToConstant(normal(2, 5)))
     assert found.attained.all()
 
 
@@ -169,24 +169,24 @@ def test_a_target_that_is_linear_in_the_outputs():
 def test_curved_networks_are_refused(activation):
     net = mlp(6, 4, 2, activation=activation)
     with pytest.raises(NotSupportedError, match="straight pieces"):
-        attainable(inverse_of(net, 6), normal(1, 2))
+        inverse_of(net, 6).attainable(normal(1, 2))
 
 
 def test_targets_that_are_curved_are_refused():
     net = network("relu")
     with pytest.raises(NotSupportedError, match="straight pieces"):
-        attainable(inverse_of(net, 20), Probabilities(normal(1, 5).softmax(1)))
+        inverse_of(net, 20).attainable(Probabilities(normal(1, 5).softmax(1)))
 
 
 def test_a_box_without_an_inside_is_refused():
     with pytest.raises(DomainError):
-        attainable(inverse_of(network("relu"), 20), normal(1, 5), low=1.0, high=0.0)
+        inverse_of(network("relu"), 20).attainable(normal(1, 5), low=1.0, high=0.0)
 
 
 def test_without_scipy(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     with pytest.raises(MissingExtraError, match="scipy"):
-        attainable(inverse_of(network("relu"), 20), normal(1, 5))
+        inverse_of(network("relu"), 20).attainable(normal(1, 5))
 
 
 def test_solve_reaches_one_hot_answers_of_rectified_networks():

@@ -1,6 +1,6 @@
 """Preimages on demand: solve, least norm, in a box, nearest, most probable, null space, samples, classes."""
 
-from preimage.inverse.preimages.attainability import Attainable, attainable
+from preimage.inverse.preimages.attainability import Attainable
 from preimage.inverse.preimages.class_preimage import Recipe
 from preimage.inverse.preimages.gaussian import Gaussian
 from preimage.inverse.preimages.norm_statistics import NormStatistics
@@ -32,5 +32,4 @@ __all__ = [
     "Target",
     "Together",
     "TotalVariation",
-    "attainable",
 ]

@@ -98,12 +98,11 @@ def attainable(
 
     Example:
         >>> import torch, preimage as pi
-        >>> from preimage.inverse.preimages import attainable
         >>> last = torch.nn.Linear(2, 1, bias=False)
         >>> last.weight.data = torch.tensor([[1.0, 2.0]])
         >>> net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU(), last)
         >>> inverse = pi.invert(net.double(), torch.zeros(1, 2).double())
-        >>> found = attainable(inverse, torch.tensor([[3.0], [-1.0]]).double())
+        >>> found = inverse.attainable(torch.tensor([[3.0], [-1.0]]).double())
         >>> print(found)
         1 attained, 1 proved unattainable, 0 unknown
     """
