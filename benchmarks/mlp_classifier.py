@@ -178,7 +178,7 @@ def decided(network: nn.Sequential, inverse: pi.Inverse, y: Tensor, x: Tensor) -
     """Better inputs for answers that were not reached, and which of these are proved to have none."""
     if isinstance(network[3], nn.Sigmoid):
         return x, torch.tensor([distance_from_range(network, row) > 1e-4 * row.norm().item() for row in y])
-    found = inverse.attainable(y)
+    found = inverse.attainable(y, nodes=1000)
     return torch.where(found.attained[:, None], found.x, x), found.refuted
 
 

@@ -72,7 +72,7 @@ def attainable(
     Reference: V. Tjeng, K. Xiao and R. Tedrake, Evaluating Robustness of Neural Networks with Mixed Integer
     Programming, 2019, https://arxiv.org/abs/1711.07356, for the other use of such equations; O. L.
     Mangasarian, The linear complementarity problem as a separable bilinear program, 1995,
-    https://doi.org/10.1007/BF01106000.
+    https://doi.org/10.1007/BF01096765.
 
     Args:
         inverse: of the network.

@@ -62,13 +62,12 @@ class PairedProgram:
 
         The products of the pairs are at least 0, and 0 at a solution. Their sum is lowered by a linear
         program after the other, each of which takes it as linear (Frank and Wolfe). Where that ends above 0,
-        the problem is
-        divided in two: one number of a pair is 0, or the other one. A part in which not even the linear
-        conditions can be met holds no solution; when no part is left, there is none at all.
+        the problem is divided in two: one number of a pair is 0, or the other one. A part in which not even
+        the linear conditions can be met holds no solution; when no part is left, there is none at all.
 
         Reference: M. Frank and P. Wolfe, An algorithm for quadratic programming, 1956,
         https://doi.org/10.1002/nav.3800030109; O. L. Mangasarian, The linear complementarity problem as a
-        separable bilinear program, 1995, https://doi.org/10.1007/BF01106000.
+        separable bilinear program, 1995, https://doi.org/10.1007/BF01096765.
 
         Args:
             nodes: how often a part is divided, at most.
@@ -79,6 +78,16 @@ class PairedProgram:
 
         Raises:
             MissingExtraError: without scipy, whose HiGHS solves the linear programs.
+
+        Cost: a linear program for each round of a descent, thirty at most; up to six for each division.
+
+        Example:
+            >>> equations, anything = np.array([[1.0, -1.0]]), np.full(2, np.inf)  # a - b = 2
+            >>> program = PairedProgram(
+            ...     equations, np.array([2.0]), np.zeros(2), anything, np.array([[0, 1]])
+            ... )
+            >>> program.solve(nodes=10).point.tolist()
+            [2.0, 0.0]
         """
         search = _Search(self)
         waiting = self._begun(search)
