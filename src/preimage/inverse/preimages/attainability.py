@@ -78,15 +78,14 @@ def attainable(
         inverse: of the network.
         y: values at the tap, ``(N, *event)``, or a target that is linear in the outputs.
         tap: label, value or module path; the network's output when None.
-        low, high: bounds of x, numbers or tensors that broadcast to ``(N, *event)``; none when both are
-            None, and
-            infinite where only the other one is given.
+        low, high: bounds of x, numbers or tensors that broadcast to ``(N, *event)``; no bound when None.
         tol: relative residual ``|f(x) - y| / |y|`` of a solution.
         nodes: how often the problem of a sample is divided, at most.
 
     Returns:
-        What is attained, what is proved unattainable, and what is unknown. Proved means that no x comes
-        within a relative 1e-6 of y, to the accuracy of linear programs in float64.
+        What is attained, what is proved unattainable, and what is unknown. Proved means that no x
+        has an answer whose numbers are all within 1e-6 of y, relative to the largest of y, to the accuracy
+        of linear programs, 1e-7, and of the network's own precision.
 
     Raises:
         NotSupportedError: for other networks, and for those with more than about 2000 inputs and activations.
