@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 from torch import Tensor
@@ -19,6 +19,10 @@ from preimage.inverse.values import Values
 
 if TYPE_CHECKING:
     from preimage.inverse.one_shot import OneShot
+
+
+CLOSER = 1e-3
+"""Part of the tolerance that is aimed at: linear programs end near an edge of it."""
 
 
 @final
@@ -110,13 +114,17 @@ def attainable(
     if program is None:
         raise NotSupportedError(
             "attainable: got a network that is not of affine layers and activations of straight pieces (ReLU,"
-            " LeakyReLU, clamp, ...), or is too large to be written down; use inverse.solve, which searches"
+            " LeakyReLU, clamp, ...), at least one of them, or is too large to be written down; use"
+            " inverse.solve, which searches"
         )
     unbounded = low is None and high is None
     start = question.zeros()
     allowed = Everywhere() if unbounded else box_of(low, high, start)
-    reach = question.reach(Effort(tolerance=tol), allowed=allowed)
-    (x, certificate), refuted = by_linear_programs(
+    reach = question.reach(Effort(tolerance=tol * CLOSER), allowed=allowed)
+    (x, found), refuted = by_linear_programs(
         program, question.wanted, start, polish=reach.once, allowed=allowed, nodes=nodes
     )
-    return Attainable(question.unpack(x), certificate, refuted & ~certificate.converged)
+    attained = found.residual <= tol
+    message = "" if bool(attained.all()) else str(found.message)
+    certificate = replace(found, converged=attained, message=message)
+    return Attainable(question.unpack(x), certificate, refuted & ~attained)
