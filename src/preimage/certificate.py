@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from preimage.errors import NotConvergedError, NumericalWarning
+from preimage.errors import DomainError, NotConvergedError, NumericalWarning
 
 OnError = Literal["raise", "warn", "nan"]
 
@@ -121,7 +121,7 @@ def enforce(x: Tensor, certificate: Certificate, on_error: OnError, what: str) -
         what: the name of the map, for the message.
     """
     if on_error not in ("raise", "warn", "nan"):
-        raise ValueError(f'on_error must be "raise", "warn" or "nan"; got {on_error!r}')
+        raise DomainError(f'got on_error={on_error!r}; "raise", "warn" or "nan" was wanted')
     if certificate.ok:
         return x
     message = (

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 
-LOGGER = "torch.fx.experimental.symbolic_shapes"
+LOGGERS = ("torch.fx.experimental.symbolic_shapes", "torch._subclasses.fake_tensor")
 
 
 @contextmanager
@@ -18,13 +18,15 @@ def without_echo() -> Iterator[None]:
     The partial graph that ``torch.export`` prints there, twice for two attempts, would bury the one sentence
     that helps. What a network of one's own writes while it is captured appears when the block succeeds.
     """
-    held, logger = io.StringIO(), logging.getLogger(LOGGER)
-    logger.addFilter(_nothing)
+    held, loggers = io.StringIO(), [logging.getLogger(name) for name in LOGGERS]
+    for logger in loggers:
+        logger.addFilter(_nothing)
     try:
         with redirect_stderr(held):
             yield
     finally:
-        logger.removeFilter(_nothing)
+        for logger in loggers:
+            logger.removeFilter(_nothing)
     sys.stderr.write(held.getvalue())
 
 

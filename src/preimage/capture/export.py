@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 import warnings
 from typing import Any
 
@@ -14,7 +13,14 @@ from preimage.capture.echo import without_echo
 from preimage.capture.graph import Graph
 from preimage.capture.probe import with_layouts
 from preimage.capture.reader import WritesIntoView, read
-from preimage.errors import CaptureError, NotInvertibleError
+from preimage.capture.refusals import (
+    place_of,
+    reason_of,
+    refuse_example,
+    refuse_training_mode,
+    refuse_what_is_no_network,
+)
+from preimage.errors import CaptureError
 
 Example = Tensor | tuple[Tensor, ...]
 
@@ -33,8 +39,9 @@ def capture(model: nn.Module, example: Example) -> Graph:
         The captured graph. Parameters are shared with the model, never copied.
 
     Raises:
-        NotInvertibleError: when batch norm or dropout is in training mode.
-        CaptureError: when the network cannot be traced; the message shows the line.
+        NotInvertibleError: when the output is not a function of one sample: batch norm or dropout in training
+            mode, batch norm without running statistics.
+        CaptureError: when the network cannot be traced; the message shows the line or what came.
 
     Cost:
         One traced forward pass, 0.3 to 10 s.
@@ -45,8 +52,9 @@ def capture(model: nn.Module, example: Example) -> Graph:
         >>> [node.operation for node in graph.nodes], graph.size(graph.outputs[0])
         (['linear'], 2)
     """
+    refuse_what_is_no_network(model)
     refuse_training_mode(model)
-    examples = example if isinstance(example, tuple) else (example,)
+    examples = in_precision_of(model, example if isinstance(example, tuple) else (example,))
     program, fixed = _export(model, examples)
     try:
         graph = read(model, program, examples[0].shape[0], fixed)
@@ -62,18 +70,6 @@ def _functional(program: ExportedProgram) -> ExportedProgram:
         return program.run_decompositions({})
 
 
-def refuse_training_mode(model: nn.Module) -> None:
-    """Refuse layers whose output depends on the other samples of the batch, or on chance."""
-    for path, module in model.named_modules():
-        random = isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0
-        batch = isinstance(module, nn.modules.batchnorm._BatchNorm)
-        if module.training and (random or batch):
-            raise NotInvertibleError(
-                f"layer {path!r} ({type(module).__name__}) is in training mode, where its output is not"
-                " a function of one sample; a fixed network was wanted: call model.eval() first"
-            )
-
-
 def _export(model: nn.Module, examples: tuple[Tensor, ...]) -> tuple[ExportedProgram, int | None]:
     """Export with a free batch axis; where the network's code fixes the batch, with that of the example."""
     doubled = tuple(torch.cat([e, e]) if e.shape[0] == 1 else e.clone() for e in examples)
@@ -84,6 +80,7 @@ def _export(model: nn.Module, examples: tuple[Tensor, ...]) -> tuple[ExportedPro
             copies = tuple(e.clone() for e in examples)  # export marks the tensors it was given
             return _call_export(model, copies, None), examples[0].shape[0]
         except Exception as fixed:
+            refuse_example(model, examples)
             raise CaptureError(_explain(fixed)) from free
 
 
@@ -103,15 +100,24 @@ def _free_batch(examples: tuple[Tensor, ...], batch: Any) -> ShapesCollection:
 
 
 def _explain(error: Exception) -> str:
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/torch/" not in f.filename]
-    frames = [f for f in frames if not f.filename.endswith("capture/export.py")]
-    place = f' at {frames[-1].filename}, line {frames[-1].lineno}: "{frames[-1].line}"' if frames else ""
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return (
-        f"the network could not be captured{place}. Reason: {reason}. Wanted: a forward pass whose control"
-        " flow does not depend on tensor values. Instead: replace `if tensor:` by torch.where, .item()"
-        " and .tolist() by tensor operations, or invert the submodule before or after that line"
+        f"the network could not be captured{place_of(error)}. Reason: {reason_of(error)}. Wanted: a forward"
+        " pass whose control flow does not depend on tensor values. Instead: replace `if tensor:` by"
+        " torch.where, .item(), .tolist() and .numpy() by tensor operations, or invert the submodule before"
+        " or after that line"
     )
+
+
+def in_precision_of(model: nn.Module, examples: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Examples in the number format of the network, since only their shapes matter; indices as they are.
+
+    Raises:
+        CaptureError: when the network cannot take the indices.
+    """
+    if not all(example.is_floating_point() for example in examples):
+        refuse_example(model, examples)
+    like = next((p for p in model.parameters() if p.is_floating_point()), None)
+    return tuple(e if like is None or not e.is_floating_point() else e.to(like.dtype) for e in examples)
 
 
 def recapture(
@@ -133,4 +139,4 @@ def recapture(
     return capture(model, tuple(examples))
 
 
-__all__ = ["capture", "refuse_training_mode"]
+__all__ = ["capture"]

@@ -108,7 +108,7 @@ class _Reader:
             self.single.add(node.name)
         operation = operation if equal is not None else known_as(operation)
         inputs = tuple(dict.fromkeys(n for n in references((args, kwargs)) if n in self.data))
-        _refuse_chance(operation, args, node)
+        _refuse_chance(operation, args, kwargs, node)
         if inputs:
             self.data.add(node.name)
         stack = _module_stack(node)
@@ -256,12 +256,17 @@ CHANCE = frozenset(
 """Operations whose result is drawn anew at every call."""
 
 
-def _refuse_chance(operation: str, args: tuple[Any, ...], node: fx.Node) -> None:
+def _refuse_chance(operation: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], node: fx.Node) -> None:
     """Dropout that was called with training=True is no function of its input, nor is anything drawn."""
     if operation in CHANCE:
         raise NotInvertibleError(
             f"{node.name} draws random numbers ({operation}), so that the network has no fixed output; a"
             " fixed network was wanted: draw them once and keep them in a buffer, or pass them as an input"
+        )
+    if operation == "scaled_dot_product_attention" and (args[4:5] or (kwargs.get("dropout_p"),))[0]:
+        raise NotInvertibleError(
+            f"{node.name} is attention with dropout, whose output depends on chance; a fixed network was"
+            " wanted: pass dropout_p=self.dropout if self.training else 0.0, and call model.eval()"
         )
     if "dropout" in operation and len(args) > 2 and args[2] and args[1]:
         raise NotInvertibleError(

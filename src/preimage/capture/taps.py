@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import Protocol, runtime_checkable
 
+from torch import nn
+
 from preimage.capture.graph import Graph, Node
 from preimage.errors import UnknownTapError
 
@@ -24,12 +26,13 @@ class TapLike(Protocol):
         ...
 
 
-def resolve_tap(graph: Graph, tap: str | TapLike) -> str:
+def resolve_tap(graph: Graph, tap: str | TapLike | nn.Module) -> str:
     """The name of the value that a tap describes.
 
     Args:
         graph: the captured network.
-        tap: a value name of the graph, a module path, or an object with ``path`` and ``at``.
+        tap: a value name of the graph, a module path, the module itself, or an object with ``path`` and
+            ``at``.
 
     Returns:
         The value's name in the graph.
@@ -40,8 +43,34 @@ def resolve_tap(graph: Graph, tap: str | TapLike) -> str:
     """
     if isinstance(tap, str):
         return _by_name(graph, tap)
+    if isinstance(tap, nn.Module):
+        return _by_name(graph, path_of(graph, tap))
+    if isinstance(tap, type) or not isinstance(tap, TapLike):
+        raise UnknownTapError(
+            f"the tap is {tap!r}; a name, a module path or a module of the network was wanted, such as"
+            f" {_paths(graph)[:3]}"
+        )
     name = _by_name(graph, tap.path)
     return _activation_after(graph, name) if tap.at == "activation" else name
+
+
+def path_of(graph: Graph, module: nn.Module) -> str:
+    """Where a module stands in the network.
+
+    Raises:
+        UnknownTapError: when it is no part of the network.
+    """
+    path = next((path for path, part in graph.module.named_modules() if part is module), None)
+    if path is None:
+        raise UnknownTapError(
+            f"{type(module).__name__} is given as tap, but this object is no part of the network (nor is a"
+            f" copy); its modules are {_paths(graph)[:8]}"
+        )
+    return path or graph.outputs[0]
+
+
+def _paths(graph: Graph) -> list[str]:
+    return sorted({called_path(path) for node in graph.nodes for path in node.stack if path})
 
 
 def _by_name(graph: Graph, name: str) -> str:
@@ -83,8 +112,7 @@ def _activation_after(graph: Graph, name: str) -> str:
 
 
 def _unknown(graph: Graph, name: str) -> None:
-    paths = {called_path(path) for node in graph.nodes for path in node.stack if path}
-    known = [*(n for n in graph.order if graph.is_data(n)), *sorted(paths)]
+    known = [*(n for n in graph.order if graph.is_data(n)), *_paths(graph)]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known[-3:]
     raise UnknownTapError(
         f"no tap {name!r} in the network; a value or module path was wanted, such as {near}"

@@ -19,7 +19,8 @@ def check_example(example: object) -> tuple[Tensor, ...]:
     for value in examples:
         if not isinstance(value, Tensor):
             raise ShapeError(
-                f"the example is {type(value).__name__}; a tensor (N, ...) or a tuple of them was wanted"
+                f"the example is of type {type(value).__name__}; a tensor (N, ...), or for a network of"
+                " several inputs a tuple of them, was wanted: for an array write torch.as_tensor(array)"
             )
         if value.dim() == 0 or value.shape[0] == 0:
             raise ShapeError(
@@ -30,7 +31,13 @@ def check_example(example: object) -> tuple[Tensor, ...]:
                 f"the example holds {value.dtype}; real numbers or indices were wanted: let the network take"
                 " torch.view_as_real(x)"
             )
-    return tuple(value for value in examples if isinstance(value, Tensor))
+    tensors = tuple(value for value in examples if isinstance(value, Tensor))
+    if len({len(value) for value in tensors}) != 1:
+        raise ShapeError(
+            f"the example has {[len(value) for value in tensors]} samples in its {len(tensors)} tensors; one"
+            " tensor for each input, all with the same number of samples on axis 0, were wanted"
+        )
+    return tensors
 
 
 def check_values(graph: Graph, model: nn.Module, values: dict[str, Tensor]) -> None:
@@ -69,7 +76,9 @@ def check_value(
     """One tensor against its shape, with words for the free axis, and the network's own dtype and device."""
     wanted = ", ".join(map(str, sizes))
     if not isinstance(value, Tensor):
-        raise ShapeError(f"{name}: got {type(value).__name__}; a tensor ({wanted}) was wanted")
+        raise ShapeError(
+            f"{name}: got {type(value).__name__}; a tensor ({wanted}) was wanted: write torch.as_tensor(y)"
+        )
     if value.dim() != len(sizes) or any(
         isinstance(b, int) and a != b for a, b in zip(value.shape, sizes, strict=True)
     ):

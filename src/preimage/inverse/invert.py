@@ -9,18 +9,18 @@ from torch import Tensor, nn
 
 from preimage.capture.export import capture
 from preimage.capture.graph import Graph
-from preimage.capture.taps import TapLike, resolve_tap
-from preimage.errors import UnknownTapError
+from preimage.capture.taps import TapLike, path_of, resolve_tap
+from preimage.errors import NotInvertibleError, UnknownTapError
 from preimage.inverse import rules
 from preimage.inverse.calibrate import Decoder, DecoderFit
-from preimage.inverse.calibration import Calibration
+from preimage.inverse.calibration import Calibration, Data, gathered
 from preimage.inverse.checks import check_example
 from preimage.inverse.inverse import Inverse
 from preimage.inverse.packing import sample_rows
 from preimage.inverse.planning.plan import plan
 from preimage.inverse.posterior.measure import error_models
 
-Taps = Iterable[str] | Mapping[str, str | TapLike]
+Taps = str | Iterable[str | nn.Module] | Mapping[str, str | TapLike | nn.Module]
 Progress = Callable[[str, int, int], None]
 """Called with a stage, the steps done and the steps in all."""
 
@@ -28,10 +28,11 @@ RULES = rules.__all__
 """The rooms of built-in rules; importing them is what registers the rules."""
 
 
+@torch.inference_mode(False)
 def invert(
     model: nn.Module,
     example: Tensor | tuple[Tensor, ...],
-    calibration: Tensor | Calibration | None = None,
+    calibration: Data | Calibration | None = None,
     *,
     taps: Taps | None = None,
     progress: Progress | None = None,
@@ -46,11 +47,11 @@ def invert(
     Args:
         model: any ``nn.Module`` in evaluation mode whose forward pass can be exported.
         example: one input ``(N, *event)``, or a tuple for several inputs; only shapes matter.
-        calibration: inputs ``(N, *event)`` whose statistics the decoders use, or a ``Calibration`` that also
-            says
-            which inputs share a source.
-        taps: names, or label -> name, of the values from which inversions will start: values of the graph or
-            module paths. All cut points of the network by default.
+        calibration: inputs ``(N, *event)`` whose statistics the decoders use: a tensor, an array, a list of
+            inputs, a ``Dataset`` or a ``DataLoader``; or a ``Calibration``, which also says which share a
+            source.
+        taps: names, or label -> name, of the values from which inversions will start: values of the graph,
+            module paths or modules. All cut points of the network by default.
         progress: called while calibrating with (stage, done, total).
 
     Returns:
@@ -79,7 +80,7 @@ def invert(
     names = _names(graph, taps)
     decoders: dict[str, Decoder] = {}
     if calibration is not None:
-        data = calibration if isinstance(calibration, Calibration) else Calibration(calibration)
+        data = calibration if isinstance(calibration, Calibration) else Calibration(gathered(calibration))
         decoders = calibrate(graph, names, data, progress)
     return Inverse(graph, names, decoders, examples)
 
@@ -87,8 +88,14 @@ def invert(
 def _names(graph: Graph, taps: Taps | None) -> dict[str, str]:
     if taps is None:
         return cut_points(graph)
-    pairs = taps.items() if isinstance(taps, Mapping) else ((tap, tap) for tap in taps)
-    return {label: resolve_tap(graph, tap) for label, tap in pairs}
+    if isinstance(taps, Mapping):
+        return {label: resolve_tap(graph, tap) for label, tap in taps.items()}
+    several = (taps,) if isinstance(taps, str | nn.Module) else taps
+    return {_name(graph, tap): resolve_tap(graph, tap) for tap in several}
+
+
+def _name(graph: Graph, tap: str | nn.Module) -> str:
+    return path_of(graph, tap) if isinstance(tap, nn.Module) else tap
 
 
 def cut_points(graph: Graph) -> dict[str, str]:
@@ -126,6 +133,11 @@ def calibrate(
         data: inputs and their groups.
         progress: called with (stage, done, total).
     """
+    if len(graph.inputs) != 1:
+        raise NotInvertibleError(
+            f"a calibrated decoder estimates one input; the network takes {len(graph.inputs)}:"
+            f" {list(graph.inputs)}. Leave calibration out and use data_free or solve"
+        )
     fits = {label: DecoderFit(graph.input_shapes[0], _event(graph, name)) for label, name in names.items()}
     features = Inverse(graph, names).features
     for done, (x, groups) in enumerate(data):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate
+from preimage.inverse.entry import entry
 from preimage.inverse.one_shot import OneShot
 from preimage.inverse.posterior import ask
 from preimage.inverse.posterior.posterior import Posterior
@@ -36,6 +37,7 @@ from preimage.inverse.values import Values
 class OnDemand(OneShot, ABC):
     """An inverse that searches for the preimage that is asked for, with a certificate for each sample."""
 
+    @entry
     def solve(
         self,
         y: Wanted,
@@ -81,12 +83,14 @@ class OnDemand(OneShot, ABC):
         effort = Effort(tolerance=tol, max_products=max_products, watch=watch)
         return solve.solve(self, y, tap, start, effort)
 
+    @entry
     def minimum_norm(
         self, y: Wanted, tap: str | TapLike | None = None, *, tol: float = 1e-6, steps: int = 50
     ) -> tuple[Values, Certificate]:
         """The smallest x with f(x) = y; see :func:`preimage.inverse.preimages.minimum_norm.minimum_norm`."""
         return minimum_norm.minimum_norm(self, y, tap, tol=tol, steps=steps)
 
+    @entry
     def nearest(
         self, y: Wanted, to: Values, tap: str | TapLike | None = None, *, tol: float = 1e-6, steps: int = 50
     ) -> tuple[Values, Certificate]:
@@ -96,6 +100,7 @@ class OnDemand(OneShot, ABC):
         """
         return nearest.nearest(self, y, to, tap, tol=tol, steps=steps)
 
+    @entry
     def boxed(
         self,
         y: Wanted,
@@ -111,6 +116,7 @@ class OnDemand(OneShot, ABC):
         """An x with f(x) = y and low <= x <= high; see :func:`preimage.inverse.preimages.boxed.boxed`."""
         return boxed.boxed(self, y, low, high, tap, to=to, tol=tol, steps=steps, max_products=max_products)
 
+    @entry
     def with_prior(
         self,
         y: Wanted,
@@ -127,6 +133,7 @@ class OnDemand(OneShot, ABC):
         """
         return with_prior.with_prior(self, y, prior, tap, start=start, tol=tol, steps=steps)
 
+    @entry
     def attainable(
         self,
         y: Wanted,
@@ -143,6 +150,7 @@ class OnDemand(OneShot, ABC):
         """
         return attainability.attainable(self, y, tap, low=low, high=high, tol=tol, nodes=nodes)
 
+    @entry
     def null_space(
         self, x: Values, tap: str | TapLike | None = None, *, tol: float | None = None
     ) -> NullSpace:
@@ -152,6 +160,7 @@ class OnDemand(OneShot, ABC):
         """
         return NullSpace(self, x, tap, tol=tol)
 
+    @entry
     def sample(
         self,
         y: Wanted,
@@ -165,6 +174,7 @@ class OnDemand(OneShot, ABC):
         """Several x with f(x) = y; see :func:`preimage.inverse.preimages.sample.sample`."""
         return sample.sample(self, y, count, tap, spread=spread, tol=tol, seed=seed)
 
+    @entry
     def posterior(
         self, y: Values, tap: str | TapLike | None = None, *, prior: Gaussian | None = None
     ) -> Posterior:
@@ -174,6 +184,7 @@ class OnDemand(OneShot, ABC):
         """
         return ask.posterior(self, y, tap, prior=prior)
 
+    @entry
     def class_preimage(
         self,
         classes: Classes,

@@ -16,6 +16,7 @@ from preimage.errors import NotInvertibleError, ShapeError
 from preimage.inverse.calibrate import Decoder
 from preimage.inverse.checks import check_values
 from preimage.inverse.context import RuleContext
+from preimage.inverse.entry import entry
 from preimage.inverse.execute import Outcome, execute
 from preimage.inverse.measured import measured
 from preimage.inverse.packing import sample_rows
@@ -88,6 +89,7 @@ class OneShot(nn.Module, ABC):
             self._plans[known] = plan(self.graph, known)
         return self._plans[known]
 
+    @entry
     def features(self, x: Values, taps: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Forward values at the taps, by label.
 
@@ -103,6 +105,7 @@ class OneShot(nn.Module, ABC):
             values = evaluate(self.graph, inputs, dict.fromkeys(names.values()))
         return {label: values[name] for label, name in names.items()}
 
+    @entry
     def forward(self, y: Values, tap: str | TapLike | None = None, on_error: OnError | None = None) -> Values:
         """The best one-shot answer for x with f(x) = y.
 
@@ -123,14 +126,16 @@ class OneShot(nn.Module, ABC):
             x, certificate = self.calibrated(y, tap)
         else:
             x, certificate = self.data_free(y, tap)
-        if on_error is None or isinstance(x, tuple):
+        if on_error is None:
             return x
-        return enforce(x, certificate, on_error, f"tap {tap!r}")
+        what = "the network's output" if tap is None else f"tap {label!r}"
+        return bare(tuple(enforce(value, certificate, on_error, what) for value in several(x)))
 
     def _keeps_everything(self, tap: str | TapLike | None) -> bool:
         by_shapes = self.plan_by_shapes(tap).guarantee.keeps_everything
         return by_shapes and self.plan(tap).guarantee.keeps_everything
 
+    @entry
     def data_free(self, y: Values, tap: str | TapLike | None = None) -> tuple[Values, Certificate]:
         """Run the plan: exact where the mathematics allows, least squares elsewhere; no data is used.
 
@@ -154,6 +159,7 @@ class OneShot(nn.Module, ABC):
                 " or invert the part of the network after them"
             )
 
+    @entry
     def run_plan(self, y: Values, tap: str | TapLike | None = None) -> Outcome:
         """The data-free chain with everything it found on the way, for those who want to look inside."""
         known = self.known(y, tap)
@@ -161,6 +167,7 @@ class OneShot(nn.Module, ABC):
         with torch.set_grad_enabled(any(value.requires_grad for value in known.values())):
             return execute(self.graph, self.plan_by_shapes(tap), known, self.context)
 
+    @entry
     def calibrated(self, y: Tensor, tap: str | TapLike | None = None) -> tuple[Tensor, Certificate]:
         """The calibrated decoder's answer: the best linear estimate given the calibration data.
 
@@ -184,6 +191,7 @@ class OneShot(nn.Module, ABC):
     ) -> tuple[Values, Certificate]:
         """Search for x with f(x) = y."""
 
+    @entry
     def first_guess(self, y: Values, tap: str | TapLike | None = None) -> Values:
         """Where a search starts: the calibrated answer where there is one, else the data-free one."""
         if self.label_of(tap) in self._decoders and isinstance(y, Tensor):
@@ -214,7 +222,10 @@ class OneShot(nn.Module, ABC):
         """Inputs of the network by name."""
         values = several(x)
         if len(values) != len(self.graph.inputs):
-            raise ShapeError(f"got {len(values)} inputs; the network takes {len(self.graph.inputs)}")
+            raise ShapeError(
+                f"got {len(values)} inputs; the network takes {len(self.graph.inputs)}, as a tuple of"
+                f" {list(self.graph.inputs)}"
+            )
         return dict(zip(self.graph.inputs, values, strict=True))
 
     def known(self, y: Values, tap: str | TapLike | None) -> dict[str, Tensor]:
@@ -222,7 +233,10 @@ class OneShot(nn.Module, ABC):
         values = several(y)
         names = self.graph.outputs if tap is None else (self.node(tap),)
         if len(values) != len(names):
-            raise ShapeError(f"got {len(values)} tensors for the {len(names)} values {list(names)}")
+            raise ShapeError(
+                f"got {len(values)} tensors for the {len(names)} values {list(names)}: give a tuple of as"
+                " many, or name one value as tap="
+            )
         return dict(zip(names, values, strict=True))
 
     def evidence(
@@ -231,7 +245,7 @@ class OneShot(nn.Module, ABC):
         y: Values,
         tap: str | TapLike | None,
         steps: Certificate | None,
-        tolerance: float = 1e-3,
     ) -> Certificate:
         """Evidence of one answer: the residual from one forward pass, joined with that of the steps."""
+        tolerance = max(1e-3, 2 * torch.finfo(several(y)[0].dtype).eps)
         return certify(self.graph, self.inputs(x), self.known(y, tap), steps, tolerance)

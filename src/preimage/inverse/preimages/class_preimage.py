@@ -200,7 +200,10 @@ def _probabilities(inverse: OneShot, classes: Classes, tap: str | TapLike | None
     if isinstance(classes, Probabilities):
         return classes
     count = graph.shape(names[0])[0]
-    labels = torch.as_tensor(classes).reshape(-1)
+    try:
+        labels = torch.as_tensor(classes).reshape(-1)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ShapeError(f"got the classes {classes!r}; their numbers were wanted, such as [0, 3]") from error
     if len(labels) and (labels.is_floating_point() or labels.is_complex()):
         raise ShapeError("got numbers that are no classes; write Probabilities(values) for probabilities")
     if not len(labels) or int(labels.min()) < 0 or int(labels.max()) >= count:

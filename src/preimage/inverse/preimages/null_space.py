@@ -11,6 +11,7 @@ from torch import Tensor
 from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate, relative_residual
 from preimage.errors import ShapeError
+from preimage.inverse.entry import entry
 from preimage.inverse.preimages.objective import Distance
 from preimage.inverse.preimages.question import Question
 from preimage.inverse.preimages.reach import Reach
@@ -95,6 +96,7 @@ class NullSpace:
         return is_written_down(self._outputs, self.x)
 
     @property
+    @entry
     @torch.no_grad()
     def dimension(self) -> Tensor:
         """Numbers of an input less the rank of J, int ``(N,)``.
@@ -107,6 +109,7 @@ class NullSpace:
             return torch.full((len(self.x),), bound, device=self.x.device)
         return self._inputs - linear.rank
 
+    @entry
     @torch.no_grad()
     def basis(self, count: int | None = None, seed: int = 0) -> Basis:
         """Orthonormal directions that f does not see to first order.
@@ -125,6 +128,7 @@ class NullSpace:
         vectors = _orthonormal(linear, _orthonormal(linear, raw, self.x), self.x)  # twice, against rounding
         return Basis(vectors.view(len(self.x), count, *self.x.shape[1:]), _evidence(linear, vectors, self.x))
 
+    @entry
     def move(self, distance: float, along: Values | None = None, seed: int = 0) -> Moved:
         """Walk a given way along the set on which f does not change.
 
@@ -162,6 +166,7 @@ class NullSpace:
         seen = size > 1e-6 * self._sizes(wish)  # else the whole direction is one that f sees
         return trial, evidence.converged & seen
 
+    @entry
     def towards(self, goal: Values, steps: int = 30) -> Moved:
         """Come as near to another input as the set on which f does not change allows.
 

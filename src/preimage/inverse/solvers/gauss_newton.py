@@ -112,7 +112,8 @@ class _Search:
         self.products[rows] += 2 * solved.iterations + 1
         gain = self._take(rows, self.metric.root(solved.solution), squared_norm(solved.residual))
         factor = torch.where(gain > 0.75, 0.2, torch.where(gain > 0.25, 1.0, 5.0))
-        self.damping[rows] = (self.damping[rows] * factor).clamp_min(torch.finfo(self.y.dtype).eps ** 2)
+        damping = (self.damping[rows] * factor).clamp_min(torch.finfo(self.y.dtype).eps ** 2)
+        self.damping[rows] = damping.to(self.damping)
 
     def _take(self, rows: Tensor, change: Tensor, predicted: Tensor) -> Tensor:
         """Keep the first of a few halved steps that lowers the residual; return actual over predicted."""

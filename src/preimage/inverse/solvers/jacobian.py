@@ -8,6 +8,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from preimage.errors import NotSupportedError
+
 
 @final
 class Jacobian:
@@ -20,6 +22,9 @@ class Jacobian:
         f: a differentiable map ``(N, *in) -> (N, *out)`` that treats rows independently.
         x: where to linearise, ``(N, *in)``.
 
+    Raises:
+        NotSupportedError: in inference mode, where nothing is recorded and every derivative would be zero.
+
     Cost: an evaluation and a recorded backward pass to build; about one evaluation a product.
 
     Example:
@@ -29,6 +34,10 @@ class Jacobian:
     """
 
     def __init__(self, f: Callable[[Tensor], Tensor], x: Tensor) -> None:
+        if torch.is_inference_mode_enabled():
+            raise NotSupportedError(
+                "derivatives are needed here, and torch.inference_mode records none: use torch.no_grad"
+            )
         self._f, self._twice = f, True
         self.shape = x.shape
         with torch.enable_grad():
