@@ -2,7 +2,7 @@
 
     python benchmarks/uncertainty.py --debian FOLDER                  # 128 photographs of public packages
     python benchmarks/uncertainty.py --debian FOLDER --sources packages  # as many of each package as of any other
-    python benchmarks/uncertainty.py --sources zoo                    # the 16 packaged ones
+    python benchmarks/uncertainty.py --sources zoo                    # the 17 packaged ones, of 16 sources
     python benchmarks/uncertainty.py --sources zoo --size 64 --quick  # a minute
     python benchmarks/uncertainty.py --debian FOLDER --data-free      # no pictures, at 64 pixels
 
