@@ -37,8 +37,9 @@ def alternate(
     """Find x near what the decoder paints, with ``f(x) = y``: corrections and searches in turn.
 
     A search brings the features into line, in small steps that know little of pictures; corrections undo what
-    it did wrong and mend what it cannot see. The last word is that of a search. Of the ends of all searches,
-    that with the smallest residual is returned, sample by sample.
+    it did wrong and mend what it cannot see. So a search may take a flat metric, in which features agree
+    sooner. The last word is that of a search. Of the ends of all searches, that with the smallest residual is
+    returned, sample by sample.
 
     Reference: Venkatakrishnan, Bouman and Wohlberg 2013, Plug-and-play priors for model based reconstruction
     (https://doi.org/10.1109/GlobalSIP.2013.6737048), where a denoiser takes the place of the corrector.
@@ -49,7 +50,7 @@ def alternate(
         tap: label.
         decoder: g.
         corrector: trained for the tap.
-        metric: of the searches.
+        metric: of the searches, such as the square root of the covariance of the decoder's errors.
         effort: tolerance and limits; a correction counts as a product.
 
     Returns:

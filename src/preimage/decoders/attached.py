@@ -18,7 +18,7 @@ from preimage.decoders.feedback import ROUNDS
 from preimage.decoders.picture_decoder import PictureDecoder
 from preimage.decoders.posterior import posterior
 from preimage.decoders.refine import refine
-from preimage.decoders.search_metric import knows_little, search_metric
+from preimage.decoders.search_metric import FLATTER, knows_little, search_metric
 from preimage.errors import ShapeError, UnknownTapError
 from preimage.inverse import Inverse
 from preimage.inverse.calibration import Calibration
@@ -216,10 +216,10 @@ class Attached(nn.Module):
         label, f = self._labels[node], self.map_to(node)
         decoder, corrector = self.decoder.network, self.decoder.corrector
         errors = self.decoder.metric(label)
-        metric = search_metric(errors, decoder.spread, self.decoder.blueprint.taps[label])
         if start is None and corrector is not None and label in corrector.labels:
-            x, steps = alternate(f, y, label, decoder, corrector, metric, effort)
+            x, steps = alternate(f, y, label, decoder, corrector, errors.power(FLATTER), effort)
         else:
+            metric = search_metric(errors, decoder.spread, self.decoder.blueprint.taps[label])
             rounds = 0 if knows_little(errors, decoder.spread) else ROUNDS
             x, steps = refine(
                 f, y, lambda v: self.decoder(v, label), metric, start=start, effort=effort, rounds=rounds
