@@ -214,6 +214,7 @@ class TestReading:
         for name in ("b.png", "a.jpg", "a.png"):
             save(tmp_path / name, "RGB", "red")
         (tmp_path / "notes.txt").write_text("no picture")
+        (tmp_path / "._b.png").write_text("what a desktop keeps about b.png")
         assert [name for name, _ in zoo.read_folder(tmp_path)] == ["a.jpg", "a.png", "b"]
 
     def test_empty_and_missing_folder(self, tmp_path):

@@ -28,12 +28,11 @@ def entry(
 
     @functools.wraps(method)
     def run(self: Self, *args: Any, **kwargs: Any) -> Answer:
-        given = [_usable(value) for value in args], {name: _usable(value) for name, value in kwargs.items()}
+        ask: Callable[..., Answer] = method
         if not torch.is_inference_mode_enabled():
-            return method(self, *given[0], **given[1])
+            return ask(self, *map(_usable, args), **{name: _usable(v) for name, v in kwargs.items()})
         with torch.inference_mode(False), torch.no_grad():
-            args, kwargs = tuple(_copied(v) for v in given[0]), {n: _copied(v) for n, v in given[1].items()}
-            return method(self, *args, **kwargs)
+            return ask(self, *map(_usable, args), **{name: _usable(v) for name, v in kwargs.items()})
 
     return run
 
@@ -50,9 +49,6 @@ def _usable(value: Any) -> Any:
     return _copied(leaves[0]) if len(leaves) == 1 else tuple(_copied(leaf) for leaf in leaves)
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Tensor) -> Tensor:
     """A copy of what was made in inference mode; anything else as it is."""
-    if isinstance(value, tuple):
-        return tuple(_copied(part) for part in value)
-    made_there = isinstance(value, Tensor) and value.is_inference() and not torch.is_inference_mode_enabled()
-    return value.clone() if made_there else value
+    return value.clone() if value.is_inference() else value

@@ -89,8 +89,8 @@ def _names(graph: Graph, taps: Taps | None) -> dict[str, str]:
     if taps is None:
         return cut_points(graph)
     if isinstance(taps, Mapping):
-        return {label: resolve_tap(graph, tap) for label, tap in taps.items()}
-    several = (taps,) if isinstance(taps, str | nn.Module) else taps
+        return {str(label): resolve_tap(graph, tap) for label, tap in taps.items()}
+    several: Iterable[str | nn.Module] = (taps,) if isinstance(taps, str | nn.Module) else taps
     return {_name(graph, tap): resolve_tap(graph, tap) for tap in several}
 
 

@@ -87,8 +87,8 @@ def read_folder(
         limits: bounds per picture.
 
     Returns:
-        Pairs of file stem and array ``(H, W, 3)`` of uint8. Files that are not pictures by suffix are passed
-        over.
+        Pairs of file stem and array ``(H, W, 3)`` of uint8. Files that are not pictures by suffix, and hidden
+        ones such as ``._night.png``, are passed over.
 
     Raises:
         PictureError: no such folder, no picture in it, or a picture in it that cannot be read.
@@ -107,12 +107,16 @@ def read_folder(
     folder = Path(folder)
     if not folder.is_dir():
         raise PictureError(f"{folder} is not a folder; give a folder that holds pictures")
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    paths = sorted(p for p in folder.iterdir() if _is_picture(p))
     if not paths:
         raise PictureError(f"{folder} holds no picture; wanted at least one of {', '.join(sorted(SUFFIXES))}")
     names = [p.stem for p in paths]
     # Two files may share a stem (cat.png, cat.jpg): then the suffix tells them apart.
     return tuple((p.stem if names.count(p.stem) == 1 else p.name, read_picture(p, limits)) for p in paths)
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def _check_file(path: Path, limits: PictureLimits) -> None:
