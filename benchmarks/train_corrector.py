@@ -1,11 +1,12 @@
 """Trains the corrector that ships with the picture decoder of EfficientNet-Lite0.
 
-    python benchmarks/train_corrector.py FOLDER --debian DEBIAN --minutes 24 24
+    python benchmarks/train_corrector.py FOLDER --debian DEBIAN --minutes 24 26 14
 
 FOLDER receives decoder and corrector; DEBIAN holds the unpacked packages with photographs, see decoder_pictures.py. The
-first stage trains corrections of what is painted, on crops; the second, on whole pictures, corrections before and after
-a short search as well. Learning rates fall to zero in each. Everything is chosen on the validation photographs; those
-of the test split are not read.
+first stage trains corrections of what is painted, on crops; the second and third, on whole pictures, corrections before
+and after a short search as well. Learning rates fall to zero in each. Everything is chosen on the validation
+photographs; those of the test split are not read. For the weights that ship the first stage was stopped after half of
+its schedule, and decoder and corrector computed in bfloat16.
 """
 
 import argparse
@@ -33,7 +34,7 @@ from preimage.decoders.train import log_error, slowed
 from preimage.decoders.train_corrector import MEASURED, SEARCH, Objective, balance, made_for, standardise
 
 TAPS = {"block 2": (1.0, 4, 128), "block 4": (0.9, 3, 144)}  # weight, crops of a step and their side
-RATES, WARM_UP, AVERAGES, CLIP = (1e-3, 4e-4), 40, (0.995, 0.99), 1.0
+RATES, WARM_UP, AVERAGES, CLIP = (1e-3, 4e-4, 3e-4), 40, (0.995, 0.99, 0.99), 1.0
 WHOLE_AFTER = 0.92  # share of the first stage's time
 
 
@@ -79,7 +80,7 @@ class Training:
         return torch.stack([log_error(z, x) for z in found]).mean()
 
     def turns(self, _: float, tap: str) -> Tensor:
-        """The loss of the second stage: corrections, a search, corrections."""
+        """The loss of the later stages: corrections, a search, corrections."""
         products = self.random.randint(*SEARCH)
         return self.objective.loss(self.network, self.inputs(2, 224), tap, products).mean()
 
@@ -141,13 +142,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="receives decoder and corrector")
     parser.add_argument("--debian", type=Path, default=Path("/"), help="where the packages are unpacked")
     parser.add_argument("--decoder", default="efficientnet-lite0", help="name or folder")
-    parser.add_argument("--minutes", type=float, nargs=2, default=(24, 24), help="of the two stages")
+    parser.add_argument("--minutes", type=float, nargs=3, default=(24, 26, 14), help="of the stages")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     training = Training(arguments)
-    first = training.stage(0, training.corrections, 2)
-    training.save([first, training.stage(1, training.turns, 1)])
+    steps = [training.stage(0, training.corrections, 2)]
+    steps += [training.stage(number, training.turns, 1) for number in (1, 2)]
+    training.save(steps)
 
 
 if __name__ == "__main__":
