@@ -159,6 +159,8 @@ def test_starts_near_the_data_whatever_their_scale():
         lambda: flows.glow((3, 9, 8)),
         lambda: flows.glow((3, 8, 8), levels=0),
         lambda: flows.nsf(3, context=-1),
+        lambda: flows.jet(3),
+        lambda: flows.tarflow((8,)),
     ],
 )
 def test_bad_sizes_are_refused(wrong):

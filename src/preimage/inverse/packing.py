@@ -66,7 +66,8 @@ def sample_rows(graph: Graph, name: str, value: Tensor) -> Tensor:
     if layout is None:
         raise NotInvertibleError(
             f"{name!r} holds no separate part for each sample; a value that does was wanted, such as one"
-            " before samples were mixed"
+            " before samples were mixed. Axis 0 of every input counts the samples: give a batch (N, ...), and"
+            " recurrent or attention layers batch_first=True"
         )
     return column(layout.to_samples(value))
 

@@ -8,7 +8,7 @@ from preimage import layers
 from preimage.flows.bases import Normal
 from preimage.flows.flow import Flow
 from preimage.flows.levels import ClampedDequantisation
-from preimage.flows.presets.parts import check_sizes
+from preimage.flows.presets.parts import check_sizes, check_space
 from preimage.flows.recipe import preset
 
 
@@ -50,7 +50,7 @@ def jet(
         >>> jet((1, 8, 8), transforms=1, hidden_features=16).log_prob(torch.zeros(2, 1, 8, 8)).shape
         torch.Size([2])
     """
-    shape = tuple(event_shape)
+    shape = check_space("jet", event_shape)
     check_sizes("jet", context=context, transforms=transforms, patch=patch)
     chain = layers.jet(
         shape, patch, transforms, width=hidden_features, heads=heads, context=context, memory=memory
@@ -101,7 +101,7 @@ def tarflow(
         >>> flow.log_prob(torch.zeros(2, 1, 8, 8)).shape
         torch.Size([2])
     """
-    shape = tuple(event_shape)
+    shape = check_space("tarflow", event_shape)
     check_sizes("tarflow", context=context, transforms=transforms, patch=patch, depth=depth)
     chain = layers.tarflow(
         shape,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -18,6 +20,17 @@ def check_sizes(where: str, **sizes: int) -> None:
         least = 0 if name == "context" else 1
         if not isinstance(size, int) or isinstance(size, bool) or size < least:
             raise ValueError(f"{where}: {name} is {size!r}, wanted a whole number of {least} or more")
+
+
+def check_space(where: str, event_shape: object) -> tuple[int, ...]:
+    """The shape of a signal or picture, refused where it is a number or holds anything but sizes."""
+    shape = tuple(event_shape) if isinstance(event_shape, Sequence | torch.Size) else ()
+    if len(shape) < 2 or any(not isinstance(size, int) or size < 1 for size in shape):
+        raise ValueError(
+            f"{where}: event_shape is {event_shape!r}, wanted the shape of a picture (C, H, W) or a signal"
+            " (C, T); for vectors use nsf or maf"
+        )
+    return shape
 
 
 def check_two_features(where: str, features: int) -> None:
