@@ -17,7 +17,7 @@ ROUNDS = 30
 """Linear programs of one descent, at most."""
 
 STARTS = 4
-"""Descents from the whole problem before it is divided."""
+"""Descents from the whole problem before it is divided; one where it may not be."""
 
 CLOSED = 1e-6
 """How large the smaller number of a pair may be, relative to the largest of all, before it is taken for 0."""
@@ -90,7 +90,7 @@ class PairedProgram:
             [2.0, 0.0]
         """
         search = _Search(self)
-        waiting = self._begun(search)
+        waiting = self._begun(search, STARTS if nodes else 1)
         for _ in range(nodes):
             if not waiting or search.solution is not None:
                 break
@@ -101,10 +101,10 @@ class PairedProgram:
         refuted = search.solution is None and not waiting and not search.failed
         return Verdict(search.solution, refuted, search.programs)
 
-    def _begun(self, search: _Search) -> list[tuple[Array, Array]]:
+    def _begun(self, search: _Search, starts: int) -> list[tuple[Array, Array]]:
         """Descents from several costs; the whole problem with the last end, nothing where it is empty."""
         generator, point = np.random.default_rng(0), None
-        for start in range(STARTS):
+        for start in range(starts):
             cost = np.zeros(len(self.low))
             cost[self.pairs] = generator.random(self.pairs.shape) if start else 1.0
             point = search.descend(self.high, cost, ROUNDS)

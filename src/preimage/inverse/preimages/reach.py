@@ -30,7 +30,7 @@ from preimage.inverse.solvers.samplewise import Found, better_of
 STARTS = ((1.0, 0.1), (1.0, 0.5), (1.0, 2.0), (0.0, 1.0), (0.0, 4.0))
 """Where unsolved samples are started again: a part of the start, and noise relative to the start's size."""
 
-SMALL = 2**19
+SMALL = 2**18
 """Most numbers in the matrix of a linear program that is tried unasked: some tenths of a second each."""
 
 STATIONS = (0.25, 0.5, 0.75, 1.0)
