@@ -65,6 +65,15 @@ def test_refinement_brings_the_features_closer_at_no_cost_to_the_picture(network
     assert int(certificate.iterations.max()) <= 12
 
 
+def test_learnt_corrections_are_worth_half_a_decibel_of_the_same_budget(network, attached, x):
+    plain = attached.decoder.with_corrector(None).attach(attached.inverse)
+    y = attached.features(x[:1], ["block 2"])["block 2"]
+    (before, _), (after, evidence) = (a.solve(y, "block 2", max_products=24) for a in (plain, attached))
+    assert attached.decoder.corrected == ("block 2", "block 4")
+    assert quality(network, x[:1], after).item() > quality(network, x[:1], before).item() + 0.5
+    assert int(evidence.iterations.max()) <= 24
+
+
 def test_another_size_of_the_network_is_served_through_its_own_maps(network, attached):
     """The decoder is convolutional: at another size it still paints, where the picture's size is said."""
     y = attached.features(network.example, ["block 4"])["block 4"]
