@@ -213,3 +213,10 @@ def test_another_meaning_of_a_column_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(Positive, "lower", lambda self, y: 2 * lower(self, y))
     with pytest.raises(ModelFileError, match="columns of the probe"):
         TabularFlow.load(path)
+
+
+def test_numbers_too_large_to_square_or_to_count():
+    with pytest.raises(DomainError, match=r"'a' holds 1e\+300.*overflows"):
+        infer_columns({"a": np.array([1e300, -2.5])})
+    far = infer_columns({"a": np.array([3e17, -2e18, 5e16]), "b": np.array([3.0, 5.0, 1e6])})
+    assert [type(column).__name__ for column in far] == ["Real", "Whole"]

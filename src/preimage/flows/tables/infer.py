@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from preimage.errors import ShapeError
+from preimage.errors import DomainError, ShapeError
 from preimage.flows.tables.category import Category
 from preimage.flows.tables.column import Column
 from preimage.flows.tables.kinds import Real, Whole
@@ -17,6 +17,8 @@ from preimage.flows.tables.wanted import Kind, refuse_infinity, refuse_unknown
 Frame = Mapping[str, Any]
 MANY = 100  # categories of which most would be seen once or twice
 FEW = 10  # whole numbers with at most so many different values are taken for categories
+COUNTABLE = 2.0**53  # from here on every number in double precision is whole
+LARGEST = 1e150  # larger numbers have no square in double precision
 
 
 def as_columns(frame: Any) -> dict[str, np.ndarray]:
@@ -57,7 +59,7 @@ def infer_columns(frame: Any, kinds: Mapping[str, Kind] | None = None) -> list[C
 
     Raises:
         ShapeError: the table has no rows, a column has only one value, or there is none of a given name.
-        DomainError: values do not fit the kind that was given for them.
+        DomainError: values do not fit the kind that was given for them, or their squares overflow.
 
     Example:
         >>> from preimage.flows.tables import positive
@@ -75,6 +77,7 @@ def _inferred(name: str, values: np.ndarray, kind: Kind) -> Column:
     there = values[~gone]
     _refuse_one_value(name, there)
     refuse_infinity(name, there)
+    _refuse_overflow(name, there)
     column = kind(name, there)
     return Missing(column) if gone.any() else column
 
@@ -85,6 +88,15 @@ def _refuse_one_value(name: str, values: np.ndarray) -> None:
         held = f"only the value {different[0]!r}" if different else "no values"
         raise ShapeError(
             f"TabularFlow: column {name!r} has {held}, which has no density; leave it out of the columns"
+        )
+
+
+def _refuse_overflow(name: str, values: np.ndarray) -> None:
+    largest = float(np.abs(values.astype(np.float64)).max()) if values.dtype.kind in "iuf" else 0.0
+    if largest > LARGEST:
+        raise DomainError(
+            f"TabularFlow: column {name!r} holds {largest:.3g}, whose square overflows, wanted numbers up to"
+            f" {LARGEST:.0e}; give the column in another unit, or its logarithm"
         )
 
 
@@ -99,7 +111,8 @@ def _kind(name: str, values: np.ndarray) -> Column:
         return _category(name, different, len(values))
     numbers = values.astype(np.float64)
     center, scale = float(numbers.mean()), float(numbers.std())
-    if values.dtype.kind in "iu" or (numbers == np.round(numbers)).all():
+    counts = np.abs(numbers).max() < COUNTABLE and (numbers == np.round(numbers)).all()
+    if values.dtype.kind in "iu" or counts:
         return Whole(name, center, scale, low=0.0 if numbers.min() >= 0 else None)
     return Real(name, center, scale)
 
