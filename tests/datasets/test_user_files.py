@@ -59,6 +59,22 @@ def test_broken_tables_are_refused(tmp_path, content, said):
         datasets.read_frame(tmp_path / "rows.csv")
 
 
+@pytest.mark.parametrize("rows", ["0.5,1,2\n0.7,3,4\n", "1,2,\n3,4,\n", "1,2,3\n4\n", "x,1,2\nx,3,4\n"])
+def test_rows_of_more_fields_than_names_are_refused(tmp_path, rows):
+    path = tmp_path / "shifted.csv"
+    path.write_text("a,b\n" + rows)
+    with pytest.raises(DataFileError, match="rows have 3 fields, but the first line has 2 names"):
+        datasets.read_frame(path)
+
+
+@pytest.mark.parametrize("rows", ["1,5,6\n2,7,8\n", "Ann,5,6\nBob,7,8\n"])
+def test_numbers_and_names_of_rows_are_left_aside(tmp_path, rows):
+    path = tmp_path / "named.csv"
+    path.write_text("a,b\n" + rows)
+    frame = datasets.read_frame(path)
+    assert frame["a"].tolist() == [5, 7]
+
+
 def test_absent_files_and_columns_are_named(tmp_path):
     with pytest.raises(DataFileError, match="no such file"):
         datasets.read_frame(tmp_path / "rows.csv")

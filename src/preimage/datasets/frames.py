@@ -89,7 +89,7 @@ def _read(path: Path) -> Any:
     try:
         if name.endswith(".parquet"):
             return package.read_parquet(path)
-        return _numeric_as_possible(package, path, _separator(path, "\t" if ".tsv" in name else ","))
+        frame = _numeric_as_possible(package, path, _separator(path, "\t" if ".tsv" in name else ","))
     except UnicodeError as error:
         raise DataFileError(
             f"{path}: cannot be read as a table: it is no text in UTF-8; save it as UTF-8"
@@ -99,6 +99,8 @@ def _read(path: Path) -> Any:
     except (OSError, ValueError, EOFError, csv.Error) as error:
         said = str(error).strip().split("\n")[0]
         raise DataFileError(f"{path}: cannot be read as a table: {said}") from error
+    _refuse_shifted(path, frame)
+    return frame
 
 
 def _separator(path: Path, usual: str) -> str:
@@ -121,6 +123,27 @@ def _numeric_as_possible(package: Any, path: Path, separator: str) -> Any:
 
 def _words(package: Any, frame: Any) -> int:
     return sum(not package.api.types.is_numeric_dtype(kind) for kind in frame.dtypes)
+
+
+def _refuse_shifted(path: Path, frame: Any) -> None:
+    """Refuse rows of more fields than names, unless the first ones only number or name the rows.
+
+    The reader of tables would take the first field of such rows for their label, and a mark at the end of
+    every row is enough to move each column by one.
+    """
+    index = frame.index
+    if not len(frame.columns) or (index.nlevels == 1 and _labels_rows(index.to_numpy())):
+        return
+    more = len(frame.columns) + index.nlevels
+    raise DataFileError(
+        f"{path}: rows have {more} fields, but the first line has {len(frame.columns)} names; wanted a name"
+        " for each field, and no mark at the end of a row"
+    )
+
+
+def _labels_rows(labels: Any) -> bool:
+    counted = any(list(labels) == list(range(start, start + len(labels))) for start in (0, 1))
+    return counted or (labels.dtype.kind in "OSUT" and len(set(labels)) == len(labels))
 
 
 def _refuse_numbers_as_names(path: Path, names: Sequence[str]) -> None:
