@@ -24,10 +24,12 @@ def table(head: list[str], rows: list[list]) -> str:
 
 def section(sources: str, run: dict) -> str:
     calibration = run["calibration"]
-    command = "python benchmarks/uncertainty.py" + ("" if sources == "train" else f" --sources {sources}")
+    command = "python benchmarks/uncertainty.py --debian FOLDER" + (
+        "" if sources == "train" else f" --sources {sources}"
+    )
     text = (
         f"EfficientNet-Lite0 at {run['size']} pixels, calibrated on {calibration['crops']} crops of"
-        f" {calibration['sources']} photographs in {run['seconds to calibrate']:.0f} s of one thread,"
+        f" photographs from {calibration['sources']} sources in {run['seconds to calibrate']:.0f} s of one thread,"
         f" {run['bytes of state'] / 1e6:.0f} MB. Coverage of {len(run['held out'])} held-out photographs: mean over"
         " photographs, in brackets its standard deviation and, for 90 %, the least covered photograph. Width"
         " of the 90 % interval and root mean square error in units of the input, whose range is 2. Seconds: estimate,"
@@ -91,7 +93,7 @@ def data_free(run: dict) -> str:
     return "\n\n".join(
         [
             "## Intervals without any data",
-            "`python benchmarks/uncertainty.py --data-free`",
+            "`python benchmarks/uncertainty.py --debian FOLDER --data-free`",
             f"EfficientNet-Lite0 at {run['size']} pixels, {len(run['held out'])} photographs that were not used for"
             " anything: members of the preimage. Not to be compared with calibrated intervals.",
             coverage(run["taps"]),
