@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import preimage as pi
 from preimage.capture import capture
-from preimage.errors import CaptureError, NotInvertibleError, PreimageError
+from preimage.errors import CaptureError, NonFiniteError, NotInvertibleError, PreimageError
 
 
 class Attends(nn.Module):
@@ -61,3 +62,49 @@ def test_only_the_shape_of_an_example_matters() -> None:
 def test_a_module_that_came_out_of_an_export() -> None:
     graph = capture(exported().module(), torch.zeros(3, 4))
     assert [node.operation for node in graph.nodes] == ["linear", "leaky_relu"]
+
+
+class Counts(nn.Module):
+    """A buffer that counts the calls; with ``reads`` the output depends on it."""
+
+    calls: Tensor
+
+    def __init__(self, *, assigns: bool, reads: bool) -> None:
+        super().__init__()
+        self.linear, self.assigns, self.reads = nn.Linear(4, 6), assigns, reads
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.assigns:
+            self.calls = self.calls + 1
+        else:
+            self.calls += 1
+        return self.linear(x) * (self.calls if self.reads else 1.0)
+
+
+@pytest.mark.parametrize("assigns", [True, False])
+def test_a_counter_that_nobody_reads_is_no_obstacle(assigns: bool) -> None:
+    network, x = Counts(assigns=assigns, reads=False).eval(), torch.randn(3, 4)
+    back, certificate = pi.invert(network, x).data_free(network(x).detach())
+    assert certificate.ok
+    assert torch.allclose(back, x, atol=1e-5)  # type: ignore[arg-type]
+    with pytest.raises(CaptureError, match="without side effects"):
+        capture(Counts(assigns=assigns, reads=True).eval(), x)
+
+
+def test_sizes_that_depend_on_values() -> None:
+    class Picks(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x[x > 0]
+
+    with pytest.raises(CaptureError, match="size depends on the values"):
+        capture(Picks(), torch.randn(2, 4))
+
+
+def test_weights_that_are_none() -> None:
+    with pytest.raises(CaptureError, match="lazy layer"):
+        capture(nn.LazyLinear(3).eval(), torch.zeros(2, 4))
+    network = nn.Linear(4, 6).eval()
+    nn.init.constant_(network.weight, float("nan"))
+    with pytest.raises(NonFiniteError, match="'weight' holds NaN"):
+        capture(network, torch.zeros(2, 4))

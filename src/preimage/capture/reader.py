@@ -11,6 +11,7 @@ from torch import SymInt, Tensor, fx, nn
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 
+from preimage.capture.chance import refuse_chance
 from preimage.capture.graph import Graph, Node, Reference, references
 from preimage.capture.interpret import BATCH
 from preimage.capture.layout import Layout, symbolic_layout, symbolic_size
@@ -108,7 +109,7 @@ class _Reader:
             self.single.add(node.name)
         operation = operation if equal is not None else known_as(operation)
         inputs = tuple(dict.fromkeys(n for n in references((args, kwargs)) if n in self.data))
-        _refuse_chance(operation, args, kwargs, node)
+        refuse_chance(operation, args, kwargs, node)
         if inputs:
             self.data.add(node.name)
         stack = _module_stack(node)
@@ -202,6 +203,8 @@ class _Reader:
     def _write_in_place(self, written: str, node: fx.Node) -> None:
         """Later readers of the overwritten value read the new one."""
         written = self._rename(Reference(written)).name
+        if written in self.tensors and self._is_idle(written):
+            return
         if written in self.views or written in self.tensors:
             kind = "a view" if written in self.views else f"the buffer or parameter {self.tensors[written]!r}"
             refused = WritesIntoView if written in self.views else CaptureError
@@ -210,6 +213,19 @@ class _Reader:
                 f" wanted: write it out of place. {(node.meta.get('stack_trace') or '').strip()[-300:]}"
             )
         self.renamed[written] = Reference(node.name)
+
+    def _is_idle(self, name: str) -> bool:
+        """Whether nothing that the network returns depends on a buffer, as on a counter of calls."""
+        specs = self.program.graph_signature.output_specs
+        returned = {spec.arg.name for spec in specs if spec.kind == OutputKind.USER_OUTPUT}
+        waiting = [node for node in self.program.graph.nodes if node.name == name]
+        seen: set[str] = set()
+        while waiting:
+            node = waiting.pop()
+            if node.name not in seen:
+                seen.add(node.name)
+                waiting += [user for user in node.users if user.op != "output"]
+        return seen.isdisjoint(returned)
 
     def _value(self, operation: str, node: fx.Node) -> Any:
         """What an operation gives on the example: one result of some that were exported with several."""
@@ -244,35 +260,12 @@ class _Reader:
 
 
 def _sizes(value: Tensor) -> tuple[int, ...]:
+    if any(isinstance(s, SymInt) and s.node.hint is None for s in value.shape):
+        raise CaptureError(
+            "the network makes a tensor whose size depends on the values of its input, as x[x > 0] or nonzero"
+            " do; sizes that the input's shape decides were wanted: write torch.where(x > 0, x, 0)"
+        )
     return tuple(operator.index(s.node.hint) if isinstance(s, SymInt) else int(s) for s in value.shape)
-
-
-CHANCE = frozenset(
-    {
-        "rand", "randn", "rand_like", "randn_like", "randint", "randint_like", "randperm", "bernoulli",
-        "normal", "multinomial", "uniform", "exponential", "poisson", "random", "normal_functional",
-    }
-)  # fmt: skip
-"""Operations whose result is drawn anew at every call."""
-
-
-def _refuse_chance(operation: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], node: fx.Node) -> None:
-    """Dropout that was called with training=True is no function of its input, nor is anything drawn."""
-    if operation in CHANCE:
-        raise NotInvertibleError(
-            f"{node.name} draws random numbers ({operation}), so that the network has no fixed output; a"
-            " fixed network was wanted: draw them once and keep them in a buffer, or pass them as an input"
-        )
-    if operation == "scaled_dot_product_attention" and (args[4:5] or (kwargs.get("dropout_p"),))[0]:
-        raise NotInvertibleError(
-            f"{node.name} is attention with dropout, whose output depends on chance; a fixed network was"
-            " wanted: pass dropout_p=self.dropout if self.training else 0.0, and call model.eval()"
-        )
-    if "dropout" in operation and len(args) > 2 and args[2] and args[1]:
-        raise NotInvertibleError(
-            f"{node.name} is dropout with training=True, whose output depends on chance; a fixed network was"
-            " wanted: call model.eval(), and pass training=self.training"
-        )
 
 
 def _module_stack(node: fx.Node) -> list[tuple[str, str]]:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.parameter import UninitializedTensorMixin
 
-from preimage.errors import CaptureError, NotInvertibleError
+from preimage.errors import CaptureError, NonFiniteError, NotInvertibleError
 
 EXPORTED = "give program.module(), or better the nn.Module that it was exported from"
 
@@ -54,16 +55,26 @@ def _no_module(model: object) -> str:
 def _refuse_weights(model: nn.Module) -> None:
     for kind, tensors in (("parameter", model.named_parameters()), ("buffer", model.named_buffers())):
         for name, tensor in tensors:
+            if isinstance(tensor, UninitializedTensorMixin):
+                raise CaptureError(
+                    f"{kind} {name!r} of a lazy layer has no shape yet; weights were wanted: call the network"
+                    " once on an input, or load_state_dict"
+                )
+            if tensor.is_meta:
+                raise CaptureError(
+                    f"{kind} {name!r} is on the meta device and has no values; weights were wanted: call"
+                    " model.to_empty(device='cpu') and load_state_dict first"
+                )
             if tensor.is_inference():
                 raise CaptureError(
                     f"{kind} {name!r} was made in torch.inference_mode, so that no derivative of the network"
                     " exists; ordinary weights were wanted: build the network outside that mode, and load the"
                     " weights with load_state_dict"
                 )
-            if tensor.is_meta:
-                raise CaptureError(
-                    f"{kind} {name!r} is on the meta device and has no values; weights were wanted: call"
-                    " model.to_empty(device='cpu') and load_state_dict first"
+            if bool(tensor.isnan().any()):
+                raise NonFiniteError(
+                    f"{kind} {name!r} holds NaN; numbers were wanted: look for the step of the training after"
+                    " which they came"
                 )
 
 
