@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from preimage.errors import CaptureError, NonFiniteError, NotInvertibleError
 
@@ -55,7 +55,7 @@ def _no_module(model: object) -> str:
 def _refuse_weights(model: nn.Module) -> None:
     for kind, tensors in (("parameter", model.named_parameters()), ("buffer", model.named_buffers())):
         for name, tensor in tensors:
-            if isinstance(tensor, UninitializedTensorMixin):
+            if is_lazy(tensor):
                 raise CaptureError(
                     f"{kind} {name!r} of a lazy layer has no shape yet; weights were wanted: call the network"
                     " once on an input, or load_state_dict"
