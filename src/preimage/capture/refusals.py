@@ -94,7 +94,8 @@ def refuse_example(model: nn.Module, examples: tuple[Tensor, ...]) -> None:
         raise CaptureError(
             f"the network's own forward pass fails on the example {came}{place_of(error)}. Reason:"
             f" {reason_of(error)}. An example that the network takes was wanted: one tensor (N, ...) for each"
-            " of its inputs, of the shape, number type and device that it was trained on"
+            " of its inputs, of the shape, number type and device that it was trained on; for a network that"
+            " takes lists or keywords, wrap it in an nn.Module whose forward takes tensors"
         ) from error
 
 
