@@ -134,3 +134,15 @@ def test_many_outputs_get_one_attempt_with_the_products_that_were_granted():
     _, certificate = inverse.solve(y, start=torch.zeros(1, 3, 12, 12).double(), max_products=20)
     assert not certificate.ok
     assert certificate.iterations.max() <= 24
+
+
+def test_a_brief_search_spends_what_was_granted_though_outputs_are_few():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(80, 60), nn.Tanh(), nn.Linear(60, 40)).double()
+    inverse = pi.invert(network, torch.zeros(1, 80).double())
+    y = 100 * torch.randn(2, 40).double()  # out of reach
+    _, brief = inverse.solve(y, max_products=20)
+    _, patient = inverse.solve(y)
+    assert not brief.converged.any()
+    assert int(brief.iterations.max()) <= 2 * 20
+    assert int(patient.iterations.min()) > 200

@@ -33,6 +33,9 @@ STARTS = ((1.0, 0.1), (1.0, 0.5), (1.0, 2.0), (0.0, 1.0), (0.0, 4.0))
 SMALL = 2**18
 """Most numbers in the matrix of a linear program that is tried unasked: some tenths of a second each."""
 
+BRIEF = 100
+"""Products below which a search is taken at its word, though a better method would need more for a step."""
+
 STATIONS = (0.25, 0.5, 0.75, 1.0)
 """Where the last attempt stops on the straight way from f(start) to y."""
 
@@ -66,10 +69,10 @@ class Reach:
     def once(self, y: Tensor, start: Tensor) -> Found:
         """Steps with J written down where f has few outputs; where it has many, whatever method gets on.
 
-        J costs a gradient an output. Where that is too much, the search runs in coordinates in which the
-        allowed set has no bounds.
+        J costs a gradient an output. Where that is too much, or more than a brief search was granted, it runs
+        in coordinates in which the allowed set has no bounds.
         """
-        if prod(y.shape[1:]) <= FEW:
+        if self._is_written(y):
             return dual_newton(self.f, y, start, effort=self.effort, metric=self.metric, allowed=self.allowed)
         inside = self.allowed.inside
         u, certificate = relay(
@@ -91,7 +94,7 @@ class Reach:
         costs them all the products that were granted.
         """
         found = self.once(y, start)
-        if prod(y.shape[1:]) > FEW:
+        if not self._is_written(y):
             return found
         if not found[1].ok and (guess := self.guess()) is not None:
             found = self._again(found, y, guess, Reach.once)
@@ -105,6 +108,11 @@ class Reach:
 
     def _programmed(self, y: Tensor, start: Tensor, program: Straight) -> Found:
         return by_linear_programs(program, y, start, polish=self.once, allowed=self.allowed, nodes=0)[0]
+
+    def _is_written(self, y: Tensor) -> bool:
+        """Whether J is written down."""
+        outputs, granted = prod(y.shape[1:]), self.effort.max_products
+        return outputs <= FEW and (outputs <= granted or granted >= BRIEF)
 
     def _split(self, y: Tensor, start: Tensor, cut: Cut) -> Found:
         return splitting(
