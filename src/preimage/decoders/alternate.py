@@ -33,13 +33,14 @@ def alternate(
     corrector: CorrectorNetwork,
     metric: Metric,
     effort: Effort,
+    between: Metric | None = None,
 ) -> Answer:
     """Find x near what the decoder paints, with ``f(x) = y``: corrections and searches in turn.
 
     A search brings the features into line, in small steps that know little of pictures; corrections undo what
-    it did wrong and mend what it cannot see. So a search may take a flat metric, in which features agree
-    sooner. The last word is that of a search. Of the ends of all searches, that with the smallest residual is
-    returned, sample by sample.
+    it did wrong and mend what it cannot see. So a search before corrections may take a flat metric, in which
+    features agree sooner; the last word is that of a careful search. Of the ends of all searches, that with
+    the smallest residual is returned, sample by sample.
 
     Reference: Venkatakrishnan, Bouman and Wohlberg 2013, Plug-and-play priors for model based reconstruction
     (https://doi.org/10.1109/GlobalSIP.2013.6737048), where a denoiser takes the place of the corrector.
@@ -50,8 +51,9 @@ def alternate(
         tap: label.
         decoder: g.
         corrector: trained for the tap.
-        metric: of the searches, such as the square root of the covariance of the decoder's errors.
+        metric: of the last search, as for :func:`preimage.decoders.refine.refine`.
         effort: tolerance and limits; a correction counts as a product.
+        between: metric of the searches before it, the same by default.
 
     Returns:
         x ``(N, C, H, W)``, no farther from y than ``g(y)``, and its certificate; ``iterations`` counts
@@ -63,19 +65,19 @@ def alternate(
     Cost: an evaluation of f and a product a step, an evaluation of g and of the corrector more a correction.
     """
 
-    def search(x: Tensor, corrections: int, products: int) -> Answer:
-        limited = replace(effort, max_products=products)
-        x, steps = refine(f, y, lambda v: decoder(v, tap), metric, start=x, effort=limited)
+    def search(x: Tensor, corrections: int, products: int, last: bool) -> Answer:
+        limited, chosen = replace(effort, max_products=products), metric if last else between or metric
+        x, steps = refine(f, y, lambda v: decoder(v, tap), chosen, start=x, effort=limited)
         return x, replace(steps, iterations=steps.iterations + corrections)
 
     first, *others = turns(effort.max_products)
-    x, evidence = search(corrected(f, y, tap, decoder, corrector, rounds=first[0]), *first)
+    x, evidence = search(corrected(f, y, tap, decoder, corrector, rounds=first[0]), *first, not others)
     best = x
-    for turn in others:
+    for number, turn in enumerate(others, 1):
         if evidence.ok or (effort.watch is not None and effort.watch.ended):
             break
         *_, x = unrolled(f, y, tap, decoder, corrector, turn[0], decoder(y, tap), start=x)
-        x, steps = search(x, *turn)
+        x, steps = search(x, *turn, number == len(others))
         best, evidence = closer((best, evidence), (x, steps))
     return best, evidence
 

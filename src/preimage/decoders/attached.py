@@ -216,10 +216,11 @@ class Attached(nn.Module):
         label, f = self._labels[node], self.map_to(node)
         decoder, corrector = self.decoder.network, self.decoder.corrector
         errors = self.decoder.metric(label)
+        metric = search_metric(errors, decoder.spread, self.decoder.blueprint.taps[label])
         if start is None and corrector is not None and label in corrector.labels:
-            x, steps = alternate(f, y, label, decoder, corrector, errors.power(FLATTER), effort)
+            flat = errors.power(FLATTER)
+            x, steps = alternate(f, y, label, decoder, corrector, metric, effort, flat)
         else:
-            metric = search_metric(errors, decoder.spread, self.decoder.blueprint.taps[label])
             rounds = 0 if knows_little(errors, decoder.spread) else ROUNDS
             x, steps = refine(
                 f, y, lambda v: self.decoder(v, label), metric, start=start, effort=effort, rounds=rounds
