@@ -208,8 +208,9 @@ def residual_restarts() -> str:
         "python benchmarks/residual_restarts.py --pixels 48",
         "Float64, one linear calibrated start. Newton steps are exact, from elimination of strips of rows; where they"
         " stop, one or two places with a large residual get normal numbers added and Newton's method runs again, at"
-        " most 100 times. *Solved* is a residual of at most 1e-6; *true input* as above. Blocks 2 and 4 have many"
-        " places, so that a hundred restarts may not be enough. The goal at 224 pixels stays open; what was tried on"
+        " most 100 times. *Solved* is a residual of at most 1e-6; *true input* as above. Block 2 was run on one"
+        " photograph alone, for its time; blocks 2 and 4 have many places, and a hundred restarts are not always"
+        " enough. The goal at 224 pixels stays open; what was tried on"
         " block 6 at 96 pixels, one photograph each: windows of five places solved one after the other, the rest held"
         " fixed, leave a residual of 3e-2 after 80 s; sweeps over single places, each solved by continuation, lower it"
         " from 0.23 to 0.11 in two rounds and raise it to 0.69 in the third. At 48 pixels continuation with exact steps"
