@@ -222,5 +222,5 @@ def _linprog() -> Callable[..., Any]:
     try:
         from scipy.optimize import linprog
     except ImportError as error:
-        raise MissingExtraError("linear programs need scipy; write pip install scipy") from error
+        raise MissingExtraError("linear programs need scipy; pip install 'preimage[proofs]'") from error
     return linprog
