@@ -36,6 +36,12 @@ BOUNDED = frozenset({"recorded", "folded"})
 LITTLE = 20_000
 """Numbers in the remaining steps up to which they are taken one by one too, and the better answer is kept."""
 
+SEVERAL = frozenset({"residual", "opaque"})
+"""Kinds of regions that may have several solutions where each is locally the only one."""
+
+DOUBT, ATTEMPTS = 1e-3, 3
+"""Relative residual of a whole chain above which its blocks are reconsidered, and how many of them."""
+
 UNTRUSTED = 0.1
 """Relative error that is assumed of a value that a lossy step has guessed."""
 
@@ -95,8 +101,39 @@ class _Run:
                 self._merge(step, position)
                 if stepwise is not None and not self._is_solved():
                     self._keep_better(stepwise)
-                return Outcome(self.values, None, self._evidence(), 0.0, self.steps)
-        return Outcome(self.values, self._log_det(), self._evidence(), self._exact(), self.steps)
+                return self._merged_outcome()
+        return self._reconsidered() or Outcome(
+            self.values, self._log_det(), self._evidence(), self._exact(), self.steps
+        )
+
+    def _merged_outcome(self) -> Outcome:
+        return Outcome(self.values, None, self._evidence(), 0.0, self.steps)
+
+    def _reconsidered(self) -> Outcome | None:
+        """A better answer where the layers before a block cannot produce what was found for it; else None.
+
+        A block may have several solutions. Which one is meant, the layers before it tell: they are solved
+        together with the block, the one nearest to the input first.
+        """
+        doubtful = self._doubtful()
+        if not doubtful or not bool((self._residual() > DOUBT).any()):
+            return None
+        found: _Run = self
+        for position, step in doubtful:
+            trial = self._copy(())
+            trial._merge(step, position)
+            trial._keep_better(found)
+            found = trial
+            if not bool((found._residual() > DOUBT).any()):
+                break
+        return found._merged_outcome()
+
+    def _doubtful(self) -> list[tuple[int, Region]]:
+        """Places of the blocks that may have other solutions, nearest to the input first; a few."""
+        regions = [(i, step) for i, step in enumerate(self.plan.steps) if isinstance(step, Region)]
+        if len(self.plan.wanted) != 1 or all(step.guarantee in SURJECTIVE for _, step in regions):
+            return []
+        return [(i, step) for i, step in reversed(regions) if step.kind in SEVERAL][:ATTEMPTS]
 
     def _merge(self, step: Region, position: int) -> None:
         source = self._first_real(position)
@@ -110,9 +147,12 @@ class _Run:
         work = sum(self.graph.by_name[name].size for region in rest for name in region.nodes)
         if work > LITTLE:
             return None
+        return self._copy(self.plan.steps[position + 1 :])
+
+    def _copy(self, rest: tuple[Compute | Region, ...]) -> _Run:
         other = copy.copy(self)
         other.values, other.noise, other.steps = dict(self.values), dict(self.noise), list(self.steps)
-        other.rest = self.plan.steps[position + 1 :]
+        other.rest = rest
         return other
 
     def _is_solved(self) -> bool:
