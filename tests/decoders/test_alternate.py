@@ -9,8 +9,8 @@ from preimage.certificate import Certificate, relative_residual
 from preimage.decoders.alternate import alternate, closer, turns
 from preimage.decoders.search_metric import search_metric
 from preimage.decoders.train_corrector import made_for
-from preimage.inverse.solvers.effort import Effort
-from preimage.inverse.solvers.watch import Watch
+from preimage.inverse.solvers.nonlinear.effort import Effort
+from preimage.inverse.solvers.nonlinear.watch import Watch
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from preimage.decoders.refine import refine
 from preimage.decoders.search_metric import search_metric
 from preimage.decoders.weighing import Weighing, principal, weights
 from preimage.inverse.calibrate.metric import Spectrum
-from preimage.inverse.solvers.effort import Effort
-from preimage.inverse.solvers.metric import Identity
-from preimage.inverse.solvers.quasi_newton import quasi_newton
+from preimage.inverse.solvers.nonlinear.effort import Effort
+from preimage.inverse.solvers.nonlinear.metric import Identity
+from preimage.inverse.solvers.nonlinear.quasi_newton import quasi_newton
 
 SPREAD = torch.ones(1, 1, 1)
 

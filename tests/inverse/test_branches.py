@@ -9,7 +9,7 @@ import preimage as pi
 from preimage.capture import capture
 from preimage.inverse.linear import Convolution, Dense
 from preimage.inverse.planning.turning_points import turning_point
-from preimage.inverse.solvers.branches import BranchedInverse
+from preimage.inverse.solvers.saturated.branches import BranchedInverse
 
 FUNCTIONS = {
     "silu": F.silu,

@@ -16,7 +16,7 @@ from preimage.errors import (
     UnknownTapError,
 )
 from preimage.inverse.calibration import gathered
-from preimage.inverse.solvers.jacobian import Jacobian
+from preimage.inverse.solvers.nonlinear.jacobian import Jacobian
 
 
 class TwoHeads(nn.Module):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import preimage as pi
-from preimage.inverse.solvers.dense_newton import dense_newton, jacobian_matrix
+from preimage.inverse.solvers.nonlinear.dense_newton import dense_newton, jacobian_matrix
 
 
 class SqueezeExcite(nn.Module):

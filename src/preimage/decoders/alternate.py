@@ -13,9 +13,9 @@ from preimage.decoders.correct import corrected, unrolled
 from preimage.decoders.corrector_network import CorrectorNetwork
 from preimage.decoders.network import DecoderNetwork
 from preimage.decoders.refine import refine
-from preimage.inverse.solvers.effort import Effort
-from preimage.inverse.solvers.least_squares import over
-from preimage.inverse.solvers.metric import Metric
+from preimage.inverse.solvers.linear_systems.least_squares import over
+from preimage.inverse.solvers.nonlinear.effort import Effort
+from preimage.inverse.solvers.nonlinear.metric import Metric
 
 CORRECTIONS = 2  # in a row; each is a product with the transposed Jacobian
 FIRST = 10  # products of a search between corrections

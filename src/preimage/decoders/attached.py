@@ -27,8 +27,8 @@ from preimage.inverse.planning.guarantee import Guarantee
 from preimage.inverse.posterior.posterior import Posterior
 from preimage.inverse.reporting.report import Report
 from preimage.inverse.residual import certify
-from preimage.inverse.solvers.effort import Effort
-from preimage.inverse.solvers.watch import Progress, Watch
+from preimage.inverse.solvers.nonlinear.effort import Effort
+from preimage.inverse.solvers.nonlinear.watch import Progress, Watch
 
 SOLVED = 1e-5  # relative residual up to which a chain counts as exact
 KEEPING = (Guarantee.EXACT, Guarantee.LEFT, Guarantee.CERTIFIED)

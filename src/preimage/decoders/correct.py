@@ -9,7 +9,7 @@ from torch import Tensor
 
 from preimage.decoders.corrector_network import CorrectorNetwork, Misfit
 from preimage.decoders.network import DecoderNetwork
-from preimage.inverse.solvers.least_squares import over, squared_norm
+from preimage.inverse.solvers.linear_systems.least_squares import over, squared_norm
 
 ROUNDS = 2  # each is one product with the transposed Jacobian
 

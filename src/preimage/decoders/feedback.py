@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from preimage.inverse.solvers.least_squares import over, squared_norm
+from preimage.inverse.solvers.linear_systems.least_squares import over, squared_norm
 
 ROUNDS = 4  # more of them gain next to nothing
 SHARE = 0.6  # of each correction; a decoder that estimates means over-corrects what it knows

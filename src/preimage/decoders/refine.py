@@ -11,10 +11,10 @@ from torch import Tensor
 from preimage.certificate import Certificate, relative_residual
 from preimage.decoders.feedback import ROUNDS, fed_back
 from preimage.decoders.weighing import Weighing
-from preimage.inverse.solvers.effort import Effort
-from preimage.inverse.solvers.least_squares import over
-from preimage.inverse.solvers.metric import Metric
-from preimage.inverse.solvers.quasi_newton import quasi_newton
+from preimage.inverse.solvers.linear_systems.least_squares import over
+from preimage.inverse.solvers.nonlinear.effort import Effort
+from preimage.inverse.solvers.nonlinear.metric import Metric
+from preimage.inverse.solvers.nonlinear.quasi_newton import quasi_newton
 
 Map = Callable[[Tensor], Tensor]
 
@@ -54,7 +54,7 @@ def refine(
     Cost: up to 5 evaluations of f and g, then an evaluation and a product a step.
 
     Example:
-        >>> from preimage.inverse.solvers.metric import Identity
+        >>> from preimage.inverse.solvers.nonlinear.metric import Identity
         >>> y = torch.tensor([[2.0, 0.5]])
         >>> x, certificate = refine(lambda x: x + 0.2 * x.sin(), y, lambda y: 0.9 * y, Identity())
         >>> certificate.ok, bool((x + 0.2 * x.sin() - y).abs().max() < 1e-4)

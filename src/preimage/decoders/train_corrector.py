@@ -20,7 +20,7 @@ from preimage.decoders.search_metric import search_metric
 from preimage.decoders.train import batches, check_pictures, log_error, slowed_where_wide, split
 from preimage.decoders.weighing import principal
 from preimage.errors import UnknownTapError
-from preimage.inverse.solvers.effort import Effort
+from preimage.inverse.solvers.nonlinear.effort import Effort
 from preimage.training import FitSettings, fit
 
 SEARCH = (5, 18)  # products of the search that comes between trained corrections

@@ -18,7 +18,7 @@ from preimage.inverse.rules.affine import affine_of
 from preimage.inverse.rules.reshape import MOVES, SAME_ORDER
 from preimage.inverse.solvers import Facts
 from preimage.inverse.solvers import pseudo_inverse as solver_of
-from preimage.inverse.solvers.implicit import with_derivatives
+from preimage.inverse.solvers.pseudo_inverses.implicit import with_derivatives
 
 
 @final

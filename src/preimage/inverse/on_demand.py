@@ -24,13 +24,13 @@ from preimage.inverse.preimages import (
 )
 from preimage.inverse.preimages.attainability import Attainable
 from preimage.inverse.preimages.class_preimage import Classes, Recipe
-from preimage.inverse.preimages.gaussian import Gaussian
 from preimage.inverse.preimages.null_space import NullSpace
-from preimage.inverse.preimages.objective import Objective
+from preimage.inverse.preimages.priors.gaussian import Gaussian
+from preimage.inverse.preimages.priors.objective import Objective
 from preimage.inverse.preimages.question import Wanted
 from preimage.inverse.preimages.targets import Target
-from preimage.inverse.solvers.effort import Effort
-from preimage.inverse.solvers.watch import Progress, Watch
+from preimage.inverse.solvers.nonlinear.effort import Effort
+from preimage.inverse.solvers.nonlinear.watch import Progress, Watch
 from preimage.inverse.values import Values
 
 

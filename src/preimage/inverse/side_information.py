@@ -20,7 +20,7 @@ from preimage.inverse.planning.recorded import MARK, places_of, pooled_axes, rea
 from preimage.inverse.reporting.ledger import Ledger
 from preimage.inverse.reporting.report import Report, RoundTrips
 from preimage.inverse.residual import certify
-from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
+from preimage.inverse.solvers.nonlinear.gauss_newton import Effort, gauss_newton
 from preimage.inverse.values import Values, bare, flat, several
 
 if TYPE_CHECKING:

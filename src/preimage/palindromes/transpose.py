@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from preimage.inverse.solvers.implicit import Transposed
+from preimage.inverse.solvers.pseudo_inverses.implicit import Transposed
 from preimage.palindromes.mirror import DenseMirror, Mirror, without_bias
 from preimage.palindromes.tie import Convolution, Tie
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from preimage.inverse.calibrate import DecoderFit, refine
 from preimage.inverse.calibrate.refine import corrected
-from preimage.inverse.solvers.effort import Effort
+from preimage.inverse.solvers.nonlinear.effort import Effort
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from torch import nn
 import preimage as pi
 from preimage.errors import DomainError, MissingExtraError, NotSupportedError
 from preimage.inverse.preimages import LogitsUpToConstant, Probabilities
-from preimage.inverse.preimages.paired_program import PairedProgram
-from preimage.inverse.preimages.pieces import pieces_of
 from preimage.inverse.preimages.question import Question
-from preimage.inverse.preimages.ways import ways_of
+from preimage.inverse.preimages.straight_pieces.paired_program import PairedProgram
+from preimage.inverse.preimages.straight_pieces.pieces import pieces_of
+from preimage.inverse.preimages.straight_pieces.ways import ways_of
 
 linprog = pytest.importorskip("scipy.optimize").linprog
 

@@ -8,7 +8,7 @@ from torch import nn
 import preimage as pi
 from preimage.errors import DomainError, NotInvertibleError, ShapeError
 from preimage.inverse.preimages import Gaussian, NormStatistics, Probabilities, Recipe
-from preimage.inverse.preimages.views import look
+from preimage.inverse.preimages.priors.views import look
 
 
 @pytest.fixture(scope="module")

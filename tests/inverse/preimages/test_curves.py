@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from small_networks import normal
 
-from preimage.inverse.preimages.curves import nearest_on_graph
+from preimage.inverse.preimages.search.curves import nearest_on_graph
 
 FUNCTIONS = {
     "relu": torch.relu,

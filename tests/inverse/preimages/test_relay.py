@@ -6,8 +6,8 @@ from small_networks import normal
 
 from preimage.certificate import Certificate, relative_residual
 from preimage.errors import ShapeError
-from preimage.inverse.preimages.relay import LAP, relay
-from preimage.inverse.solvers.effort import Effort
+from preimage.inverse.preimages.search.relay import LAP, relay
+from preimage.inverse.solvers.nonlinear.effort import Effort
 
 
 class Pretender:

@@ -8,10 +8,10 @@ from torch import nn
 import preimage as pi
 from preimage.inverse.preimages import LogitsUpToConstant, Probabilities
 from preimage.inverse.preimages.question import Question
-from preimage.inverse.preimages.reach import Reach
-from preimage.inverse.preimages.splitting import splitting
-from preimage.inverse.solvers.allowed import Box
-from preimage.inverse.solvers.effort import Effort
+from preimage.inverse.preimages.search.reach import Reach
+from preimage.inverse.preimages.search.splitting import splitting
+from preimage.inverse.solvers.nonlinear.allowed import Box
+from preimage.inverse.solvers.nonlinear.effort import Effort
 
 
 class Skip(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from preimage.inverse.calibrate.basis import cosine_basis
 from preimage.inverse.calibrate.grid import as_map
-from preimage.inverse.solvers.metric import Metric
+from preimage.inverse.solvers.nonlinear.metric import Metric
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from preimage.certificate import Certificate
 from preimage.inverse.calibrate.decoder import Decoder
-from preimage.inverse.solvers.effort import Effort
-from preimage.inverse.solvers.gauss_newton import gauss_newton
-from preimage.inverse.solvers.least_squares import over, squared_norm
-from preimage.inverse.solvers.quasi_newton import quasi_newton
+from preimage.inverse.solvers.linear_systems.least_squares import over, squared_norm
+from preimage.inverse.solvers.nonlinear.effort import Effort
+from preimage.inverse.solvers.nonlinear.gauss_newton import gauss_newton
+from preimage.inverse.solvers.nonlinear.quasi_newton import quasi_newton
 
 CORRECTIONS = 4  # times that the decoder corrects itself, at most
 PROGRESS = 0.8  # a correction is kept when it shrinks the squared residual to this part

@@ -17,7 +17,7 @@ from preimage.inverse.posterior.error_model import ErrorModel
 from preimage.inverse.posterior.gaussian.gates import LARGEST
 from preimage.inverse.posterior.gaussian.posterior import GaussianPosterior
 from preimage.inverse.posterior.posterior import Posterior
-from preimage.inverse.preimages.gaussian import Gaussian
+from preimage.inverse.preimages.priors.gaussian import Gaussian
 from preimage.inverse.values import Values
 
 if TYPE_CHECKING:

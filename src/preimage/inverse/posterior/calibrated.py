@@ -14,7 +14,7 @@ from preimage.inverse.calibrate.metric import Spectrum
 from preimage.inverse.packing import sample_rows
 from preimage.inverse.posterior.error_model import ErrorModel
 from preimage.inverse.posterior.posterior import Posterior, Solve, normal_numbers
-from preimage.inverse.solvers.metric import Identity, Metric
+from preimage.inverse.solvers.nonlinear.metric import Identity, Metric
 
 if TYPE_CHECKING:
     from preimage.inverse.on_demand import OnDemand

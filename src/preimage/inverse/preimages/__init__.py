@@ -2,10 +2,11 @@
 
 from preimage.inverse.preimages.attainability import Attainable
 from preimage.inverse.preimages.class_preimage import Recipe
-from preimage.inverse.preimages.gaussian import Gaussian
-from preimage.inverse.preimages.norm_statistics import NormStatistics
 from preimage.inverse.preimages.null_space import Basis, Moved, NullSpace
-from preimage.inverse.preimages.objective import Distance, Objective, Together
+from preimage.inverse.preimages.priors.gaussian import Gaussian
+from preimage.inverse.preimages.priors.norm_statistics import NormStatistics
+from preimage.inverse.preimages.priors.objective import Distance, Objective, Together
+from preimage.inverse.preimages.priors.total_variation import TotalVariation
 from preimage.inverse.preimages.targets import (
     LogitsUpToConstant,
     Probabilities,
@@ -13,7 +14,6 @@ from preimage.inverse.preimages.targets import (
     SomeProbabilities,
     Target,
 )
-from preimage.inverse.preimages.total_variation import TotalVariation
 
 __all__ = [
     "Attainable",

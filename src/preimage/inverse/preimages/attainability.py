@@ -11,10 +11,10 @@ from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate
 from preimage.errors import NotSupportedError
 from preimage.inverse.preimages.boxed import box_of
-from preimage.inverse.preimages.linear_programs import by_linear_programs, straight
 from preimage.inverse.preimages.question import Question, Wanted
-from preimage.inverse.solvers.allowed import Everywhere
-from preimage.inverse.solvers.effort import Effort
+from preimage.inverse.preimages.straight_pieces.linear_programs import by_linear_programs, straight
+from preimage.inverse.solvers.nonlinear.allowed import Everywhere
+from preimage.inverse.solvers.nonlinear.effort import Effort
 from preimage.inverse.values import Values
 
 if TYPE_CHECKING:

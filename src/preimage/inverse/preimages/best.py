@@ -7,11 +7,11 @@ from dataclasses import replace
 from torch import Tensor
 
 from preimage.certificate import Certificate
-from preimage.inverse.preimages.objective import Objective
+from preimage.inverse.preimages.priors.objective import Objective
 from preimage.inverse.preimages.question import Question
-from preimage.inverse.preimages.slide import slide
-from preimage.inverse.solvers.allowed import Allowed, Everywhere
-from preimage.inverse.solvers.effort import Effort
+from preimage.inverse.preimages.search.slide import slide
+from preimage.inverse.solvers.nonlinear.allowed import Allowed, Everywhere
+from preimage.inverse.solvers.nonlinear.effort import Effort
 from preimage.inverse.values import Values
 
 OPEN = 1e-2

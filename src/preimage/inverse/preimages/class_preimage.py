@@ -13,13 +13,13 @@ from preimage.capture.interpret import evaluate
 from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate, relative_residual
 from preimage.errors import DomainError, NotInvertibleError, ShapeError
-from preimage.inverse.preimages.gaussian import Gaussian
-from preimage.inverse.preimages.norm_statistics import divergence, norms_of
+from preimage.inverse.preimages.priors.gaussian import Gaussian
+from preimage.inverse.preimages.priors.norm_statistics import divergence, norms_of
+from preimage.inverse.preimages.priors.views import look
 from preimage.inverse.preimages.question import Question
 from preimage.inverse.preimages.targets import Probabilities
-from preimage.inverse.preimages.views import look
 from preimage.inverse.smooth import is_spatial
-from preimage.inverse.solvers.adam import Adam
+from preimage.inverse.solvers.nonlinear.adam import Adam
 from preimage.inverse.values import Values
 
 if TYPE_CHECKING:

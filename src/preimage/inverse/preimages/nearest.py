@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate
 from preimage.inverse.preimages.best import best
-from preimage.inverse.preimages.objective import Distance
+from preimage.inverse.preimages.priors.objective import Distance
 from preimage.inverse.preimages.question import Question, Wanted
-from preimage.inverse.solvers.effort import Effort
+from preimage.inverse.solvers.nonlinear.effort import Effort
 from preimage.inverse.values import Values
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate, relative_residual
 from preimage.errors import ShapeError
 from preimage.inverse.entry import entry
-from preimage.inverse.preimages.objective import Distance
+from preimage.inverse.preimages.priors.objective import Distance
 from preimage.inverse.preimages.question import Question
-from preimage.inverse.preimages.reach import Reach
-from preimage.inverse.preimages.slide import slide
-from preimage.inverse.solvers.effort import Effort
-from preimage.inverse.solvers.linearisation import Dense, Linearisation, is_written_down, linearise
+from preimage.inverse.preimages.search.reach import Reach
+from preimage.inverse.preimages.search.slide import slide
+from preimage.inverse.solvers.nonlinear.effort import Effort
+from preimage.inverse.solvers.nonlinear.linearisation import Dense, Linearisation, is_written_down, linearise
 from preimage.inverse.values import Values, bare
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from preimage.capture.taps import TapLike
 from preimage.errors import NotInvertibleError, ShapeError
 from preimage.inverse.checks import check_values
 from preimage.inverse.packing import Packing, any_batch, stacked
-from preimage.inverse.preimages.reach import Reach
-from preimage.inverse.preimages.splitting import Cut, cut_at_functions
+from preimage.inverse.preimages.search.reach import Reach
+from preimage.inverse.preimages.search.splitting import Cut, cut_at_functions
 from preimage.inverse.preimages.targets import Target
-from preimage.inverse.solvers.allowed import Allowed, Everywhere
-from preimage.inverse.solvers.effort import Effort
-from preimage.inverse.solvers.metric import Metric
+from preimage.inverse.solvers.nonlinear.allowed import Allowed, Everywhere
+from preimage.inverse.solvers.nonlinear.effort import Effort
+from preimage.inverse.solvers.nonlinear.metric import Metric
 from preimage.inverse.values import Values, bare, several
 
 if TYPE_CHECKING:

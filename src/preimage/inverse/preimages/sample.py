@@ -10,9 +10,9 @@ from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate
 from preimage.errors import ShapeError
 from preimage.inverse.preimages.question import Question, Wanted
-from preimage.inverse.preimages.reach import Reach
+from preimage.inverse.preimages.search.reach import Reach
 from preimage.inverse.smooth import is_spatial, smooth_metric
-from preimage.inverse.solvers.effort import Effort
+from preimage.inverse.solvers.nonlinear.effort import Effort
 from preimage.inverse.values import Values
 
 if TYPE_CHECKING:

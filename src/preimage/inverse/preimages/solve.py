@@ -13,8 +13,8 @@ from preimage.capture.taps import TapLike
 from preimage.certificate import Certificate, relative_residual
 from preimage.inverse.calibrate import refine
 from preimage.inverse.preimages.question import Question, Wanted
-from preimage.inverse.solvers.effort import Effort
-from preimage.inverse.solvers.linearisation import FEW
+from preimage.inverse.solvers.nonlinear.effort import Effort
+from preimage.inverse.solvers.nonlinear.linearisation import FEW
 from preimage.inverse.values import Values
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import math
 import torch
 
 from preimage.inverse.linear import Affine, LinearMap, fold
-from preimage.inverse.solvers.facts import Facts
-from preimage.inverse.solvers.pseudo_inverse import pseudo_inverse
-from preimage.inverse.solvers.routes.materialised import Materialised, matrices
+from preimage.inverse.solvers.pseudo_inverses.facts import Facts
+from preimage.inverse.solvers.pseudo_inverses.pseudo_inverse import pseudo_inverse
+from preimage.inverse.solvers.pseudo_inverses.routes.materialised import Materialised, matrices
 
 
 def facts_of(affine: Affine) -> Facts:

@@ -15,13 +15,13 @@ from preimage.inverse.planning.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.moments import moments_of_samples
 from preimage.inverse.smooth import is_spatial, smooth_metric, textured_start
-from preimage.inverse.solvers.continuation import continuation
-from preimage.inverse.solvers.dense_newton import dense_newton, jacobian_matrix
-from preimage.inverse.solvers.gauss_newton import Effort, gauss_newton
-from preimage.inverse.solvers.jacobian import Jacobian
-from preimage.inverse.solvers.local_restarts import local_restarts
-from preimage.inverse.solvers.quasi_newton import quasi_newton
-from preimage.inverse.solvers.samplewise import better_of
+from preimage.inverse.solvers.nonlinear.continuation import continuation
+from preimage.inverse.solvers.nonlinear.dense_newton import dense_newton, jacobian_matrix
+from preimage.inverse.solvers.nonlinear.gauss_newton import Effort, gauss_newton
+from preimage.inverse.solvers.nonlinear.jacobian import Jacobian
+from preimage.inverse.solvers.nonlinear.local_restarts import local_restarts
+from preimage.inverse.solvers.nonlinear.quasi_newton import quasi_newton
+from preimage.inverse.solvers.nonlinear.samplewise import better_of
 
 SMALL = 100_000
 """Numbers in a region up to which it is solved thoroughly."""

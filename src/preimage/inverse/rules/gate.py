@@ -14,7 +14,7 @@ from preimage.inverse.planning.gates import gate_of
 from preimage.inverse.planning.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.enclosed import default_tolerance
-from preimage.inverse.solvers.dense_newton import dense_newton
+from preimage.inverse.solvers.nonlinear.dense_newton import dense_newton
 
 STARTS = (0.5, 0.9, 0.2)
 """Gates that the first guesses assume."""

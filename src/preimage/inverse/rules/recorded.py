@@ -19,9 +19,9 @@ from preimage.inverse.rules.affine import affine_of, argument
 from preimage.inverse.rules.affine_inverse import snapped, source_range
 from preimage.inverse.rules.moments import moments
 from preimage.inverse.rules.pool import Interval, known_interval, largest
-from preimage.inverse.solvers.bounds import Bounds
-from preimage.inverse.solvers.regions.general import MaskedRows
-from preimage.inverse.solvers.saturation import RegionSolution
+from preimage.inverse.solvers.saturated.bounds import Bounds
+from preimage.inverse.solvers.saturated.regions.general import MaskedRows
+from preimage.inverse.solvers.saturated.saturation import RegionSolution
 
 ROUNDS = 8
 """How often the branches of folded numbers are chosen anew."""

@@ -17,9 +17,9 @@ from preimage.inverse.rules.affine import affine_of
 from preimage.inverse.rules.affine_inverse import snapped, source_range
 from preimage.inverse.rules.moments import moments
 from preimage.inverse.rules.range import within
-from preimage.inverse.solvers.cgls import cgls
-from preimage.inverse.solvers.saturation import Prior as Gaussian
-from preimage.inverse.solvers.saturation import Saturation, SaturationInverse, saturation_inverse
+from preimage.inverse.solvers.linear_systems.cgls import cgls
+from preimage.inverse.solvers.saturated.saturation import Prior as Gaussian
+from preimage.inverse.solvers.saturated.saturation import Saturation, SaturationInverse, saturation_inverse
 
 ROUGH_TOLERANCE, ROUGH_ITERATIONS = 0.02, 20
 """When to stop where the values themselves are estimates."""

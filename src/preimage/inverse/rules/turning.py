@@ -17,8 +17,8 @@ from preimage.inverse.rules.affine_inverse import source_range
 from preimage.inverse.rules.moments import moments
 from preimage.inverse.rules.range import within
 from preimage.inverse.rules.saturated import gaussian
-from preimage.inverse.solvers.branches import BranchedInverse
-from preimage.inverse.solvers.saturation import Saturation
+from preimage.inverse.solvers.saturated.branches import BranchedInverse
+from preimage.inverse.solvers.saturated.saturation import Saturation
 
 EDGE = 1e-3
 """How far below the lowest value of an activation its recovered values may lie."""

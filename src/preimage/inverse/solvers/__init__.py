@@ -1,10 +1,15 @@
 """Solvers: pseudo-inverses chosen by structure, and saturation-aware least squares."""
 
-from preimage.inverse.solvers import regions, routes
-from preimage.inverse.solvers.cgls import IterativeResult, cgls
-from preimage.inverse.solvers.facts import Facts, Solution
-from preimage.inverse.solvers.pseudo_inverse import PseudoInverse, pseudo_inverse, register_route
-from preimage.inverse.solvers.saturation import (
+from preimage.inverse.solvers.linear_systems.cgls import IterativeResult, cgls
+from preimage.inverse.solvers.pseudo_inverses import routes
+from preimage.inverse.solvers.pseudo_inverses.facts import Facts, Solution
+from preimage.inverse.solvers.pseudo_inverses.pseudo_inverse import (
+    PseudoInverse,
+    pseudo_inverse,
+    register_route,
+)
+from preimage.inverse.solvers.saturated import regions
+from preimage.inverse.solvers.saturated.saturation import (
     Prior,
     RegionSolution,
     Saturation,

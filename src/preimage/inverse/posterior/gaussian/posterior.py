@@ -14,7 +14,7 @@ from preimage.inverse.posterior.gaussian.gates import Gates
 from preimage.inverse.posterior.gaussian.smoother import Smoother
 from preimage.inverse.posterior.gaussian.start import described, recorded, shape_of, start, written_down
 from preimage.inverse.posterior.posterior import Posterior, normal_numbers
-from preimage.inverse.preimages.gaussian import Gaussian
+from preimage.inverse.preimages.priors.gaussian import Gaussian
 from preimage.inverse.values import Values
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from preimage.inverse.posterior.gaussian.gates import ROOT, Gates
 from preimage.inverse.posterior.gaussian.linearise import mean_jacobian
 from preimage.inverse.posterior.gaussian.normal import Normal, Observation
 from preimage.inverse.posterior.gaussian.smoother import Recorded
-from preimage.inverse.preimages.gaussian import Gaussian
-from preimage.inverse.preimages.norm_statistics import norms_of
+from preimage.inverse.preimages.priors.gaussian import Gaussian
+from preimage.inverse.preimages.priors.norm_statistics import norms_of
 from preimage.inverse.smooth import is_spatial
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What makes one preimage better than another."""

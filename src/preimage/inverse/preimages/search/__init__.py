@@ -1,0 +1,1 @@
+"""Ways to f(x) = y, and along the set of its solutions."""

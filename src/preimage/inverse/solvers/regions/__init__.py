@@ -1,7 +1,0 @@
-"""Routes for an affine map followed by a saturation, one structure a file."""
-
-from preimage.inverse.solvers.regions.consensus import WindowConsensus
-from preimage.inverse.solvers.regions.general import MaskedRows
-from preimage.inverse.solvers.regions.per_position import PerPosition
-
-__all__ = ["MaskedRows", "PerPosition", "WindowConsensus"]

@@ -1,0 +1,1 @@
+"""An affine map and its activation as one: equations where it tells, inequalities where it is saturated."""
