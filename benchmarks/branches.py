@@ -19,7 +19,7 @@ from torch import Tensor, nn
 import preimage as pi
 from preimage.inverse import linear as li
 from preimage.inverse.planning.turning_points import turning_point
-from preimage.inverse.solvers.branches import BranchedInverse
+from preimage.inverse.solvers.saturated.branches import BranchedInverse
 
 RESULT = Path(__file__).parent / "results" / "branches.json"
 UNITS, EPOCHS, TESTED = 160, 30, 200

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 import preimage as pi
 from preimage.errors import PreimageError
 from preimage.inverse import Guarantee
-from preimage.inverse.solvers.dense_newton import jacobian_matrix
+from preimage.inverse.solvers.nonlinear.dense_newton import jacobian_matrix
 
 RESULT = Path(__file__).parent / "results" / "honest_inverses.json"
 ROWS, LARGEST = 2, 200

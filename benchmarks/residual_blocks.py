@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage import zoo
-from preimage.inverse.solvers.continuation import continuation
+from preimage.inverse.solvers.nonlinear.continuation import continuation
 from residual_structure import MobileBlock
 
 RESULT = Path(__file__).parent / "results" / "residual_blocks.json"

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage import zoo
-from preimage.inverse.solvers.local_restarts import local_restarts
+from preimage.inverse.solvers.nonlinear.local_restarts import local_restarts
 from residual_blocks import BLOCKS, TESTED, TOLERANCE, calibrated_start, features, relative
 from residual_structure import MobileBlock
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from preimage import zoo
 from preimage.inverse import linear as li
 from preimage.inverse.solvers import Saturation, saturation_inverse
-from preimage.inverse.solvers.cgls import cgls
+from preimage.inverse.solvers.linear_systems.cgls import cgls
 
 RESULT = Path(__file__).parent / "results" / "stem_region.json"
 TUNED = ("chelsea", "tower", "flower", "rectangles")  # settings were looked at on these pictures
