@@ -26,7 +26,7 @@ def prior() -> str:
         f" the shipped decoder, one shot. *Refined*: painted, then at most {found['products']} products so that the"
         f" features agree, and its differences, on the first {several} of these photographs; feature goals are 1 %"
         " (stem), 2 % (block 0), 5 % (to block 7), 10 % (deeper). *Thorough*: the same with at most"
-        f" {found.get('thorough', 0)} products, where they pay; from the stem both are the exact route. *Yardstick*: the picture itself, shrunk to the tap's"
+        f" {found.get('thorough', 0)} products, where they pay; from the stem both are the exact route. At blocks 2 and 4 both begin with learnt corrections. *Yardstick*: the picture itself, shrunk to the tap's"
         " own size and enlarged; for single positions its mean colour. *Goal*: wanted difference to the yardstick;"
         " where both differences are smaller it is missed, see docs/picture_prior.md.",
         table(head, [prior_row(entry) for entry in found["rows"]]),
