@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import preimage as pi
-from preimage.capture.echo import LOGGER
+from preimage.capture.echo import LOGGERS
 from preimage.errors import CaptureError
 
 
@@ -29,7 +29,7 @@ def test_a_failed_capture_prints_nothing(capfd):
     written = capfd.readouterr()
     assert written.err == ""
     assert written.out == ""
-    assert not logging.getLogger(LOGGER).filters
+    assert not any(logging.getLogger(name).filters for name in LOGGERS)
 
 
 def test_what_a_network_writes_appears(capfd):
