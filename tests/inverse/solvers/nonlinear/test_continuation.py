@@ -2,32 +2,11 @@
 
 import pytest
 import torch
-from torch import nn
+from mobile_block import Mobile, folded
 
 import preimage as pi
 from preimage.inverse.solvers.nonlinear.continuation import continuation
 from preimage.inverse.solvers.nonlinear.dense_newton import dense_newton
-
-
-class Inverted(nn.Module):
-    """A residual block of the mobile kind, with a branch that is no contraction."""
-
-    def __init__(self, channels, gain):
-        super().__init__()
-        wide = 6 * channels
-        self.expand, self.mix = nn.Conv2d(channels, wide, 1), nn.Conv2d(wide, wide, 3, padding=1, groups=wide)
-        self.project = nn.Conv2d(wide, channels, 1)
-        with torch.no_grad():
-            for layer in (self.expand, self.mix, self.project):
-                layer.weight.mul_(gain)
-
-    def forward(self, x):
-        return x + self.project(nn.functional.relu6(self.mix(nn.functional.relu6(self.expand(x)))))
-
-
-def folded(x):
-    """Not monotone: most values have three preimages."""
-    return x + 3 * x.sin()
 
 
 def test_a_folded_function_is_solved_for_every_value():
@@ -41,7 +20,7 @@ def test_blocks_that_stop_newton_are_solved():
     torch.manual_seed(3)
     solved = {"newton": 0, "continuation": 0}
     for _ in range(6):
-        block = Inverted(6, 2.6).double()
+        block = Mobile(6, 2, 2.6).double()
         y = block(2 * torch.randn(1, 6, 3, 3, dtype=torch.float64)).detach()
         solved["newton"] += int(dense_newton(block, y, y, tolerance=1e-9)[1].ok)
         x, certificate = continuation(block, y, y, tolerance=1e-9)
@@ -70,7 +49,7 @@ def test_no_samples_and_a_start_that_is_the_solution():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_residual_block_of_a_network_is_solved_by_the_inverse(dtype):
     torch.manual_seed(8)
-    block = Inverted(4, 2.6).to(dtype).eval()
+    block = Mobile(4, 2, 2.6).to(dtype).eval()
     y = block(2 * torch.randn(3, 4, 3, 3, dtype=dtype)).detach()
     answer, certificate = pi.invert(block, torch.zeros(1, 4, 3, 3, dtype=dtype)).data_free(y)
     again = ((block(answer) - y).flatten(1).norm(dim=1) / y.flatten(1).norm(dim=1)).detach()
