@@ -62,7 +62,19 @@ def slopes(run: dict) -> str:
     return f", slopes {' and '.join(f'{s:.2f}' for s in run['slopes'])}" if run["slopes"] else ""
 
 
-def mlp(found: dict) -> str:
+def digit_classifiers(found: dict) -> str:
+    columns = [
+        "activation",
+        "accuracy",
+        "one-hot",
+        "random",
+        "interpolated",
+        "worst of the reached",
+        "CPU s",
+        "chain, float32",
+        "null space",
+        "change",
+    ]
     networks = [
         [
             name + slopes(run),
@@ -76,6 +88,10 @@ def mlp(found: dict) -> str:
         ]
         for name, run in found.items()
     ]
+    return table(columns, networks)
+
+
+def mlp(found: dict) -> str:
     first = next(iter(found.values()))
     kinds = kinds_of_preimages(first["preimages"])
     return section(
@@ -92,21 +108,7 @@ def mlp(found: dict) -> str:
         " every activation has an inverse, and not g(f(x)) = x: 774 of 784 dimensions are lost. The last column is"
         " the largest change of an answer after a move of length 5 in the null space. Shown here: acceptance ids"
         " 2-1 to 2-5 and 1-11.",
-        table(
-            [
-                "activation",
-                "accuracy",
-                "one-hot",
-                "random",
-                "interpolated",
-                "worst of the reached",
-                "CPU s",
-                "chain, float32",
-                "null space",
-                "change",
-            ],
-            networks,
-        ),
+        digit_classifiers(found),
         f"Ten one-hot answers to the first of these networks ({next(iter(found))}). Mean squared error is against"
         " the class's mean digit, pixels 0..255; the seed's inverse had 750,580.",
         table(
