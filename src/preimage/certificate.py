@@ -110,6 +110,27 @@ def join(parts: Sequence[Certificate]) -> Certificate:
     )
 
 
+def choose(first: Tensor, one: Certificate | None, other: Certificate | None) -> Certificate | None:
+    """The evidence of answers that were chosen sample by sample.
+
+    Args:
+        first: which samples take the first answer, bool ``(N,)``; the others take the second.
+        one, other: evidence of both answers; None is a closed form without doubt.
+    """
+    if one is None and other is None:
+        return None
+    one, other = one or _beyond_doubt(first), other or _beyond_doubt(first)
+    names = [f.name for f in fields(Certificate) if f.name != "message"]
+    rows = {name: torch.where(first, getattr(one, name), getattr(other, name)) for name in names}
+    failed = ~rows["converged"]
+    said = [part.message for part, used in ((one, first), (other, ~first)) if bool((failed & used).any())]
+    return Certificate(**rows, message="; ".join(dict.fromkeys(filter(None, said))))
+
+
+def _beyond_doubt(rows: Tensor) -> Certificate:
+    return Certificate(torch.zeros(len(rows), device=rows.device), torch.ones_like(rows))
+
+
 def enforce(x: Tensor, certificate: Certificate, on_error: OnError, what: str) -> Tensor:
     """Apply the library's one policy word to an answer whose certificate failed for some samples.
 

@@ -31,6 +31,7 @@ def test_the_solution_that_earlier_layers_can_produce_is_found(seed, monkeypatch
     y = net(x).detach()
     inverse = pi.invert(net, torch.zeros(1, 3).double())
     found, certificate = inverse.data_free(y)
+    assert certificate.ok and not certificate.message
     assert certificate.residual.max() < 1e-8
     torch.testing.assert_close(net(found), y, rtol=1e-7, atol=1e-7)
     monkeypatch.setattr(execute, "DOUBT", float("inf"))  # block after block, without asking the others
@@ -44,3 +45,16 @@ def test_what_the_chain_solves_is_left_alone(monkeypatch):
     found, _ = inverse.data_free(y)
     monkeypatch.setattr(execute, "DOUBT", float("inf"))
     assert torch.equal(found, inverse.data_free(y)[0])
+
+
+@pytest.mark.parametrize("seed", [1, 3, 5])
+def test_a_block_that_cannot_be_solved_puts_those_behind_it_in_doubt(seed, monkeypatch):
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(3, 6), nn.SiLU(), Wavy(), Wavy()).double()
+    y = net(torch.randn(6, 3).double()).detach()
+    inverse = pi.invert(net, torch.zeros(1, 3).double())
+    found, certificate = inverse.data_free(y)
+    assert certificate.ok and not certificate.message
+    torch.testing.assert_close(net(found), y, rtol=1e-7, atol=1e-7)
+    monkeypatch.setattr(execute, "DOUBT", float("inf"))
+    assert inverse.data_free(y)[1].residual.max() > 0.1

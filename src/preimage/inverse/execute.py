@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,23 +12,15 @@ from torch import Tensor
 
 from preimage.capture.graph import Graph
 from preimage.capture.interpret import BATCH, evaluate, samples_of
-from preimage.certificate import Certificate, join, relative_residual
-from preimage.errors import PreimageError
+from preimage.certificate import Certificate, choose, join, relative_residual
 from preimage.inverse.context import RuleContext
-from preimage.inverse.evidence import per_sample, without_derivative
 from preimage.inverse.packing import stacked
 from preimage.inverse.planning.guarantee import CERTAIN, SURJECTIVE
 from preimage.inverse.planning.plan import Compute, Plan
 from preimage.inverse.planning.region import Region
-from preimage.inverse.planning.roles import is_structural
 from preimage.inverse.planning.search import whole
-from preimage.inverse.registry import Site, Solved
-
-NO_DERIVATIVE = ("is not implemented", "no autograd formula", "does not require grad")
-"""Words by which PyTorch says that an operation cannot be differentiated."""
-
-WHEREVER = frozenset({"residual", "opaque", "assemble", "module"})
-"""Kinds of regions whose rules see values as the network holds them."""
+from preimage.inverse.registry import Solved
+from preimage.inverse.step import solve_region
 
 BOUNDED = frozenset({"recorded", "folded"})
 """Kinds of regions whose rules use inequalities, which a solve of the whole would not."""
@@ -92,30 +84,38 @@ class _Run:
         self.steps: list[tuple[Region, Solved]] = []
         self.given = tuple(name for name in graph.inputs if name in known)
         self.rest: tuple[Compute | Region, ...] = ()
+        self.chosen: Certificate | None = None
 
     def outcome(self) -> Outcome:
         for position, step in enumerate(self.plan.steps):
             self._take(step)
             if isinstance(step, Region) and self._should_merge(step, position):
-                stepwise = self._stepwise(position)
-                self._merge(step, position)
-                if stepwise is not None and not self._is_solved():
-                    self._keep_better(stepwise)
-                return self._merged_outcome()
-        return self._reconsidered() or Outcome(
+                found = self._merged(step, position)
+                return found._reconsidered(self._doubtful(position)) or found._merged_outcome()
+        return self._reconsidered(self._doubtful(len(self.plan.steps))) or Outcome(
             self.values, self._log_det(), self._evidence(), self._exact(), self.steps
         )
+
+    def _merged(self, step: Region, position: int) -> _Run:
+        """The rest of the plan as one equation; where that fails and the rest is short, step by step too."""
+        begun, stepwise = self._copy(()), self._stepwise(position)
+        begun._merge(step, position)
+        if stepwise is not None and not begun._is_solved():
+            begun._keep_better(stepwise)
+        return begun
 
     def _merged_outcome(self) -> Outcome:
         return Outcome(self.values, None, self._evidence(), 0.0, self.steps)
 
-    def _reconsidered(self) -> Outcome | None:
+    def _reconsidered(self, doubtful: list[tuple[int, Region]]) -> Outcome | None:
         """A better answer where the layers before a block cannot produce what was found for it; else None.
 
         A block may have several solutions. Which one is meant, the layers before it tell: they are solved
         together with the block, the one nearest to the input first.
+
+        Args:
+            doubtful: places in the plan of the blocks that may have other solutions.
         """
-        doubtful = self._doubtful()
         if not doubtful or not bool((self._residual() > DOUBT).any()):
             return None
         found: _Run = self
@@ -128,15 +128,22 @@ class _Run:
                 break
         return found._merged_outcome()
 
-    def _doubtful(self) -> list[tuple[int, Region]]:
-        """Places of the blocks that may have other solutions, nearest to the input first; a few."""
+    def _doubtful(self, before: int) -> list[tuple[int, Region]]:
+        """Places of the blocks that may have other solutions, nearest to the input first; a few.
+
+        Args:
+            before: only blocks whose place in the plan comes before this one.
+        """
         regions = [(i, step) for i, step in enumerate(self.plan.steps) if isinstance(step, Region)]
         if len(self.plan.wanted) != 1 or all(step.guarantee in SURJECTIVE for _, step in regions):
             return []
-        return [(i, step) for i, step in reversed(regions) if step.kind in SEVERAL][:ATTEMPTS]
+        return [(i, step) for i, step in reversed(regions) if step.kind in SEVERAL and i < before][:ATTEMPTS]
 
     def _merge(self, step: Region, position: int) -> None:
         source = self._first_real(position)
+        earlier = self.plan.steps[:position]
+        self.steps = [pair for pair in self.steps if any(pair[0] is kept for kept in earlier)]
+        self.chosen = None
         self._solve_the_rest(step, source)
         for late in self._after(source):
             self._take(late)
@@ -164,6 +171,7 @@ class _Run:
         for step in other.rest:
             other._take(step)
         better = other._residual() < self._residual()
+        self.chosen = choose(better, other._evidence(), self._evidence())
         for name in self.plan.wanted:
             mine, theirs = self.values[name], other.values[name]
             self.values[name] = torch.where(better.view(-1, *[1] * (mine.dim() - 1)), theirs, mine)
@@ -218,7 +226,7 @@ class _Run:
         trusted = {name: self.values[name] for name in (*self.plan.known, *targets)}
         solved = solve_region(self.graph, region, trusted, UNTRUSTED, self.context)
         self.values[region.source] = solved.x
-        self.steps = [*(pair for pair in self.steps if pair[0] is not lossy), (region, solved)]
+        self.steps.append((region, solved))
 
     def _is_gate(self, name: str) -> bool:
         """Whether everything that the known values depend on passes through this one."""
@@ -231,53 +239,10 @@ class _Run:
         return torch.stack([part for part in parts if part is not None]).sum(0)
 
     def _evidence(self) -> Certificate | None:
+        if self.chosen is not None:
+            return self.chosen
         found = [solved.certificate for _, solved in self.steps if solved.certificate is not None]
         return join(found) if found else None
 
     def _exact(self) -> float:
         return min((solved.exact for _, solved in self.steps), default=1.0)
-
-
-def solve_region(
-    graph: Graph, region: Region, values: Mapping[str, Any], noise: float, context: RuleContext
-) -> Solved:
-    """Invert one region, given the values of its targets and of what it reads.
-
-    Args:
-        graph: the captured network.
-        region: the step.
-        values: known values by name.
-        noise: relative error that the targets are believed to carry.
-        context: prepared factorisations and priors.
-    """
-    if region.kind == "gather":
-        return Solved([values[name] for name in region.targets])  # type: ignore[arg-type]
-    site, y = _site(graph, region, values, noise, context), _target(graph, region, values)
-    try:
-        return _solve(graph, region, site, y, values)
-    except RuntimeError as error:
-        if isinstance(error, PreimageError) or not any(words in str(error) for words in NO_DERIVATIVE):
-            raise
-        return without_derivative(site, samples_of(graph, values), y, str(error).splitlines()[0])
-
-
-def _solve(graph: Graph, region: Region, site: Site, y: Any, values: Mapping[str, Any]) -> Solved:
-    layout = graph.layout(region.source)
-    if layout is None or layout.axis == 0 or region.kind in WHEREVER or is_structural(region.kind):
-        return per_sample(region.rule.solve(site, y), samples_of(graph, values))
-    solved = region.rule.solve(site, site.to_samples(site.target, y))
-    return replace(solved, x=site.from_samples(site.source, solved.x))
-
-
-def _site(
-    graph: Graph, region: Region, values: Mapping[str, Any], noise: float, context: RuleContext
-) -> Site:
-    nodes = tuple(graph.by_name[name] for name in region.nodes)
-    module, targets = context.module(region), region.targets
-    return Site(graph, nodes, region.source, targets[-1], values, noise, module, targets, context)
-
-
-def _target(graph: Graph, region: Region, values: Mapping[str, Any]) -> Any:
-    if len(region.targets) == 1:
-        return values[region.targets[0]]
-    return stacked(graph, {name: values[name] for name in region.targets})

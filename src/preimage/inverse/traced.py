@@ -16,9 +16,10 @@ from preimage.domains import Reals
 from preimage.errors import NotInvertibleError
 from preimage.inverse.checks import check_example
 from preimage.inverse.context import RuleContext
-from preimage.inverse.execute import execute, solve_region
+from preimage.inverse.execute import execute
 from preimage.inverse.planning.guarantee import Guarantee
 from preimage.inverse.planning.plan import plan
+from preimage.inverse.step import solve_region
 
 Tensors = Tensor | tuple[Tensor, ...]
 
