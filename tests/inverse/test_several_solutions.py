@@ -31,7 +31,8 @@ def test_the_solution_that_earlier_layers_can_produce_is_found(seed, monkeypatch
     y = net(x).detach()
     inverse = pi.invert(net, torch.zeros(1, 3).double())
     found, certificate = inverse.data_free(y)
-    assert certificate.ok and not certificate.message
+    assert certificate.ok
+    assert not certificate.message
     assert certificate.residual.max() < 1e-8
     torch.testing.assert_close(net(found), y, rtol=1e-7, atol=1e-7)
     monkeypatch.setattr(execute, "DOUBT", float("inf"))  # block after block, without asking the others
@@ -54,7 +55,8 @@ def test_a_block_that_cannot_be_solved_puts_those_behind_it_in_doubt(seed, monke
     y = net(torch.randn(6, 3).double()).detach()
     inverse = pi.invert(net, torch.zeros(1, 3).double())
     found, certificate = inverse.data_free(y)
-    assert certificate.ok and not certificate.message
+    assert certificate.ok
+    assert not certificate.message
     torch.testing.assert_close(net(found), y, rtol=1e-7, atol=1e-7)
     monkeypatch.setattr(execute, "DOUBT", float("inf"))
     assert inverse.data_free(y)[1].residual.max() > 0.1
