@@ -26,9 +26,9 @@ from preimage.inverse.solvers.nonlinear.samplewise import better_of
 SMALL = 100_000
 """Numbers in a region up to which it is solved thoroughly."""
 
-WRITTEN, PROBED, FINISHING = 1024, 128, 15
+WRITTEN, PROBED, FINISHING = 1024, 128, 30
 """Most unknowns of a Jacobian that is written down, and of one that is written down again to look for a
-second solution; most Newton steps with it."""
+second solution; most Newton steps with it. Starts that end well are slow for ten steps or more, then fast."""
 
 PATH, RESTARTS = 12, 20
 """Most steps of continuation for one sample of a residual block, and most local restarts after them."""
