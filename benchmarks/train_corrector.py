@@ -12,8 +12,6 @@ its schedule, and decoder and corrector computed in bfloat16.
 import argparse
 import copy
 import json
-import math
-import random
 import time
 from collections.abc import Callable
 from functools import partial
@@ -23,22 +21,21 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from decoder_crops import Crops
-from decoder_pictures import entries, inputs, scales, stamps
-from frozen_lite import Frozen, taps
-from preimage import decoders, invert, zoo
+from decoder_training import Material, follow, optimiser_of, set_rate
+from frozen_lite import taps
+from preimage import decoders, invert
 from preimage.decoders.alternate import CORRECTIONS
 from preimage.decoders.correct import unrolled
 from preimage.decoders.corrector_network import BLOCKS, WIDTHS
-from preimage.decoders.train import log_error, slowed
+from preimage.decoders.train import log_error
 from preimage.decoders.train_corrector import MEASURED, SEARCH, Objective, balance, made_for, standardise
 
 TAPS = {"block 2": (1.0, 4, 128), "block 4": (0.9, 3, 144)}  # weight, crops of a step and their side
-RATES, WARM_UP, AVERAGES, CLIP = (1e-3, 4e-4, 3e-4), 40, (0.995, 0.99, 0.99), 1.0
+RATES, AVERAGES, CLIP = (1e-3, 4e-4, 3e-4), (0.995, 0.99, 0.99), 1.0
 WHOLE_AFTER = 0.92  # share of the first stage's time
 
 
-class Training:
+class Training(Material):
     """The corrector in the making.
 
     Args:
@@ -46,13 +43,8 @@ class Training:
     """
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self.arguments, self.random = arguments, random.Random(0)
-        self.zoo = zoo.load("efficientnet-lite0")
-        self.frozen = Frozen(self.zoo)
-        photographs = [scales(entry.read(arguments.debian)) for entry in entries("train")]
-        self.crops = Crops(photographs, list(stamps(arguments.debian)), seed=0)
-        held = inputs("validation", arguments.debian, self.zoo.preprocessing)
-        self.held = torch.stack(list(held.values()))
+        super().__init__(arguments.debian)
+        self.arguments = arguments
         inverse = invert(self.zoo.module, self.zoo.example, taps=taps(self.zoo))
         self.attached = decoders.load(arguments.decoder).with_corrector(None).attach(inverse)
         decoder = self.attached.decoder.network.to(memory_format=torch.channels_last)
@@ -60,10 +52,6 @@ class Training:
         self.network = made_for(decoder, list(TAPS), WIDTHS, BLOCKS).to(memory_format=torch.channels_last)
         standardise(self.network, decoder, self.map_to, self.inputs(MEASURED, 224))
         self.objective = Objective(self.attached.decoder, self.map_to)
-
-    def inputs(self, count: int, side: int) -> Tensor:
-        x = self.zoo.preprocessing.from_unit(self.crops.draw(count, side))
-        return x.contiguous(memory_format=torch.channels_last)
 
     def map_to(self, tap: str) -> Callable[[Tensor], Tensor]:
         return partial(self.frozen.until, label=tap)
@@ -86,28 +74,19 @@ class Training:
 
     def stage(self, number: int, loss: Callable[[float, str], Tensor], several: int) -> int:
         """Train with one loss for its share of the time; returns the steps."""
-        groups = [
-            {"params": [p], "share": slowed(p) if p.dim() == 4 else 1.0} for p in self.network.parameters()
-        ]
-        optimiser = torch.optim.AdamW(groups, lr=RATES[number], betas=(0.9, 0.98), weight_decay=1e-3)
+        optimiser = optimiser_of(self.network.parameters(), RATES[number])
         average, begun, step = copy.deepcopy(self.network), time.monotonic(), 0
         whole = 60 * self.arguments.minutes[number]
         while (done := (time.monotonic() - begun) / whole) < 1:
-            warm = min(1, (step + 1) / WARM_UP)
-            for group in optimiser.param_groups:
-                rate = RATES[number] * warm * (0.5 + 0.5 * math.cos(math.pi * done)) + 1e-6
-                group["lr"] = rate * group["share"]
+            set_rate(optimiser, RATES[number], step, done)
             optimiser.zero_grad(set_to_none=True)
             weights = [weight for weight, _, _ in TAPS.values()]
             for tap in self.random.choices(list(TAPS), weights, k=several):
                 (loss(done, tap) / several).backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
             optimiser.step()
+            follow(average, self.network, AVERAGES[number], step)
             step += 1
-            decay = min(AVERAGES[number], 1 - 1 / (step / 10 + 1))
-            with torch.no_grad():
-                for mean, weight in zip(average.parameters(), self.network.parameters(), strict=True):
-                    mean.lerp_(weight, 1 - decay)
         self.network.load_state_dict(average.state_dict())
         return step
 

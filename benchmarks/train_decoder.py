@@ -11,8 +11,6 @@ steps with a fresh schedule); every few minutes the averaged weights are written
 import argparse
 import copy
 import json
-import math
-import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,18 +19,17 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from decoder_crops import Crops
-from decoder_pictures import entries, inputs, scales, stamps
-from frozen_lite import Frozen, taps
-from preimage import Calibration, invert, zoo
+from decoder_training import Material, follow, optimiser_of, set_rate
+from frozen_lite import taps
+from preimage import Calibration, invert
 from preimage.decoders.blueprint import Blueprint
 from preimage.decoders.network import DecoderNetwork
 from preimage.decoders.owner import Owner
 from preimage.decoders.sketching import sketch, standardise
-from preimage.decoders.train import finished, log_error, slowed
+from preimage.decoders.train import finished, log_error
 
 WIDTHS = (32, 64, 96, 160, 192)
-RATE, WARM_UP, AVERAGE, CLIP = 1.0e-3, 40, 0.99, 1.0
+RATE, AVERAGE, CLIP = 1.0e-3, 0.99, 1.0
 SKETCHES = 40  # batches of 16 crops that the linear sketches are fitted to
 SHALLOW = {"stem": 0.1, "block 0": 0.3, "block 1": 1, "block 2": 1, "block 3": 1, "block 4": 1}
 MIDDLE = {f"block {i}": 1 for i in range(5, 11)}
@@ -42,7 +39,7 @@ GROUPS = ((SHALLOW, 2, 4, 128), (MIDDLE, 2, 3, 160), (DEEP, 3, 3, 224))
 WHOLE_AFTER = 0.85  # share of the time
 
 
-class Training:
+class Training(Material):
     """The decoder in the making.
 
     Args:
@@ -50,21 +47,13 @@ class Training:
     """
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self.arguments, self.random = arguments, random.Random(0)
-        self.zoo = zoo.load("efficientnet-lite0")
-        self.frozen = Frozen(self.zoo)
-        photographs = [scales(entry.read(arguments.debian)) for entry in entries("train")]
-        self.crops = Crops(photographs, list(stamps(arguments.debian)), seed=0)
-        held = inputs("validation", arguments.debian, self.zoo.preprocessing)
-        self.held = torch.stack(list(held.values()))
+        super().__init__(arguments.debian)
+        self.arguments = arguments
         shapes = {label: tuple(y.shape[1:]) for label, y in self.frozen(self.zoo.example).items()}
         torch.manual_seed(0)
         self.network = DecoderNetwork(Blueprint((3, 224, 224), shapes, WIDTHS))
         self.network.to(memory_format=torch.channels_last)
-        self.card = {"photographs": len(photographs), "objects": len(self.crops.objects)}
-
-    def inputs(self, count: int, side: int) -> Tensor:
-        return self.zoo.preprocessing.from_unit(self.crops.draw(count, side))
+        self.card = {"photographs": len(self.photographs), "objects": len(self.crops.objects)}
 
     def sketch(self) -> None:
         """The closed-form start."""
@@ -73,12 +62,8 @@ class Training:
         sketch(self.network, self.frozen, drawn, self.mirrored())
         self.average = copy.deepcopy(self.network)
         self.network.sketches.requires_grad_(False)
-        groups = [
-            {"params": [p], "share": slowed(p) if p.dim() == 4 else 1.0}
-            for p in self.network.parameters()
-            if p.requires_grad
-        ]
-        self.optimiser = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), weight_decay=1e-3)
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimiser = optimiser_of(trained, RATE)
 
     def mirrored(self) -> Iterator[Tensor]:
         """The validation photographs as they are, and mirrored."""
@@ -87,9 +72,7 @@ class Training:
 
     def step(self, number: int, done: float) -> None:
         """One step, at a share of the time that is done."""
-        rate = RATE * min(1, (number + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * done)) + 1e-6
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["share"]
+        set_rate(self.optimiser, RATE, number, done)
         self.optimiser.zero_grad(set_to_none=True)
         for weights, several, count, side in GROUPS:
             whole = done > WHOLE_AFTER
@@ -101,10 +84,7 @@ class Training:
                 (log_error(painted, x).mean() / several).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         self.optimiser.step()
-        decay = min(AVERAGE, 1 - 1 / ((number + 1) / 10 + 1))
-        with torch.no_grad():
-            for mean, weight in zip(self.average.parameters(), self.network.parameters(), strict=True):
-                mean.lerp_(weight, 1 - decay)
+        follow(self.average, self.network, AVERAGE, number)
 
     def choose(self, weights: dict[str, float], count: int) -> list[str]:
         left, chosen = dict(weights), []

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 import preimage as pi
 from preimage.inverse import execute
+from preimage.inverse.rules import enclosed
 
 
 class Wavy(nn.Module):
@@ -24,6 +25,12 @@ def network(seed: int) -> nn.Module:
     return nn.Sequential(nn.Linear(3, 6), Wavy(), Wavy()).double()
 
 
+def take_block_after_block(monkeypatch):
+    """From here on no block asks what the layers before it can produce."""
+    monkeypatch.setattr(execute, "DOUBT", float("inf"))
+    monkeypatch.setattr(execute._Run, "_settled", lambda *_: None)
+
+
 @pytest.mark.parametrize("seed", [0, 3])
 def test_the_solution_that_earlier_layers_can_produce_is_found(seed, monkeypatch):
     net = network(seed)
@@ -35,7 +42,7 @@ def test_the_solution_that_earlier_layers_can_produce_is_found(seed, monkeypatch
     assert not certificate.message
     assert certificate.residual.max() < 1e-8
     torch.testing.assert_close(net(found), y, rtol=1e-7, atol=1e-7)
-    monkeypatch.setattr(execute, "DOUBT", float("inf"))  # block after block, without asking the others
+    take_block_after_block(monkeypatch)
     assert inverse.data_free(y)[1].residual.max() > 0.1
 
 
@@ -44,7 +51,7 @@ def test_what_the_chain_solves_is_left_alone(monkeypatch):
     inverse = pi.invert(net, torch.zeros(1, 3).double())
     y = net(torch.randn(2, 3).double()).detach()
     found, _ = inverse.data_free(y)
-    monkeypatch.setattr(execute, "DOUBT", float("inf"))
+    take_block_after_block(monkeypatch)
     assert torch.equal(found, inverse.data_free(y)[0])
 
 
@@ -58,5 +65,23 @@ def test_a_block_that_cannot_be_solved_puts_those_behind_it_in_doubt(seed, monke
     assert certificate.ok
     assert not certificate.message
     torch.testing.assert_close(net(found), y, rtol=1e-7, atol=1e-7)
-    monkeypatch.setattr(execute, "DOUBT", float("inf"))
+    take_block_after_block(monkeypatch)
     assert inverse.data_free(y)[1].residual.max() > 0.1
+
+
+def test_a_small_equation_spares_the_long_search_for_a_block(monkeypatch):
+    net = network(0)
+    y = net(torch.randn(6, 3).double()).detach()
+    inverse = pi.invert(net, torch.zeros(1, 3).double())
+    searches = []
+
+    def searched(f, y, found, certificate, tolerance):
+        searches.append(len(y))
+        return found[0], certificate
+
+    monkeypatch.setattr(enclosed, "continued", searched)
+    assert inverse.data_free(y)[1].ok
+    assert not searches
+    take_block_after_block(monkeypatch)
+    inverse.data_free(y)
+    assert searches

@@ -20,7 +20,7 @@ from preimage.inverse.planning.plan import Compute, Plan
 from preimage.inverse.planning.region import Region
 from preimage.inverse.planning.search import whole
 from preimage.inverse.registry import Solved
-from preimage.inverse.step import solve_region
+from preimage.inverse.step import begin_region, solve_region
 
 BOUNDED = frozenset({"recorded", "folded"})
 """Kinds of regions whose rules use inequalities, which a solve of the whole would not."""
@@ -85,24 +85,51 @@ class _Run:
         self.given = tuple(name for name in graph.inputs if name in known)
         self.rest: tuple[Compute | Region, ...] = ()
         self.chosen: Certificate | None = None
+        self.joint: dict[int, _Run] = {}
 
     def outcome(self) -> Outcome:
         for position, step in enumerate(self.plan.steps):
-            self._take(step)
-            if isinstance(step, Region) and self._should_merge(step, position):
+            if isinstance(step, Compute):
+                self._compute(step)
+                continue
+            begun = self._begun(step)
+            if begun.more is not None and (found := self._settled(step, position)):
+                return found._merged_outcome()
+            self._keep(step, begun.finished())
+            if self._should_merge(step, position):
                 found = self._merged(step, position)
                 return found._reconsidered(self._doubtful(position)) or found._merged_outcome()
         return self._reconsidered(self._doubtful(len(self.plan.steps))) or Outcome(
             self.values, self._log_det(), self._evidence(), self._exact(), self.steps
         )
 
+    def _settled(self, step: Region, position: int) -> _Run | None:
+        """The answer of one small equation for a block and what lies before it; None where none was solved.
+
+        Asked before a long search for the block alone: fewer unknowns have fewer wrong solutions. Blocks that
+        were solved already are taken in too, for theirs may have been a wrong one.
+        """
+        if len(self.plan.wanted) != 1:
+            return None
+        for place, block in ((position, step), *self._doubtful(position)):
+            smaller = self.graph.size(self._first_real(place)) < self.graph.size(block.source)
+            if smaller and (found := self._jointly(block, place))._is_solved():
+                return found
+        return None
+
+    def _jointly(self, step: Region, position: int) -> _Run:
+        """This run with a step and what lies before it solved as one equation; done once for each step."""
+        if position not in self.joint:
+            self.joint[position] = self._copy(())
+            self.joint[position]._merge(step, position)
+        return self.joint[position]._copy(())
+
     def _merged(self, step: Region, position: int) -> _Run:
         """The rest of the plan as one equation; where that fails and the rest is short, step by step too."""
-        begun, stepwise = self._copy(()), self._stepwise(position)
-        begun._merge(step, position)
-        if stepwise is not None and not begun._is_solved():
-            begun._keep_better(stepwise)
-        return begun
+        found, stepwise = self._jointly(step, position), self._stepwise(position)
+        if stepwise is not None and not found._is_solved():
+            found._keep_better(stepwise)
+        return found
 
     def _merged_outcome(self) -> Outcome:
         return Outcome(self.values, None, self._evidence(), 0.0, self.steps)
@@ -120,8 +147,7 @@ class _Run:
             return None
         found: _Run = self
         for position, step in doubtful:
-            trial = self._copy(())
-            trial._merge(step, position)
+            trial = self._jointly(step, position)
             trial._keep_better(found)
             found = trial
             if not bool((found._residual() > DOUBT).any()):
@@ -205,8 +231,16 @@ class _Run:
         self.noise[step.name] = max(self.noise.get(name, 0.0) for name in step.reads)
 
     def _invert(self, region: Region) -> None:
-        incoming = max((self.noise.get(name, 0.0) for name in (*region.targets, *region.reads)), default=0.0)
-        solved = solve_region(self.graph, region, self.values, incoming, self.context)
+        self._keep(region, self._begun(region).finished())
+
+    def _begun(self, region: Region) -> Solved:
+        return begin_region(self.graph, region, self.values, self._incoming(region), self.context)
+
+    def _incoming(self, region: Region) -> float:
+        return max((self.noise.get(name, 0.0) for name in (*region.targets, *region.reads)), default=0.0)
+
+    def _keep(self, region: Region, solved: Solved) -> None:
+        incoming = self._incoming(region)
         self.values[region.source] = solved.x
         self.noise[region.source] = incoming if solved.exact >= CERTAIN else max(incoming, UNTRUSTED)
         self.steps.append((region, solved))

@@ -40,12 +40,18 @@ class Solved:
         log_det: log abs det of dx/dy, ``(N,)``; None when the operation is not bijective.
         certificate: evidence of this call; None when the closed form needs none.
         exact: fraction of the numbers in x that are certainly the only solution, between 0 and 1.
+        more: a longer search that was not made yet, as other ways may be shorter; None where there is none.
     """
 
     x: Tensor
     log_det: Tensor | None = None
     certificate: Certificate | None = None
     exact: float = 1.0
+    more: Callable[[], Solved] | None = None
+
+    def finished(self) -> Solved:
+        """What the longer search finds; this answer where there is none."""
+        return self if self.more is None else self.more()
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from preimage.capture.graph import Graph
@@ -35,23 +36,37 @@ def solve_region(
         noise: relative error that the targets are believed to carry.
         context: prepared factorisations and priors.
     """
+    return begin_region(graph, region, values, noise, context).finished()
+
+
+def begin_region(
+    graph: Graph, region: Region, values: Mapping[str, Any], noise: float, context: RuleContext
+) -> Solved:
+    """As :func:`solve_region`; a long search that the rule knows besides is left to the caller."""
     if region.kind == "gather":
         return Solved([values[name] for name in region.targets])  # type: ignore[arg-type]
     site, y = _site(graph, region, values, noise, context), _target(graph, region, values)
-    try:
-        return _solve(graph, region, site, y, values)
-    except RuntimeError as error:
-        if isinstance(error, PreimageError) or not any(words in str(error) for words in NO_DERIVATIVE):
-            raise
-        return without_derivative(site, samples_of(graph, values), y, str(error).splitlines()[0])
+    samples, as_held = samples_of(graph, values), _is_held(graph, region)
+
+    def run(search: Callable[[], Solved]) -> Solved:
+        try:
+            solved = search()
+        except RuntimeError as error:
+            if isinstance(error, PreimageError) or not any(words in str(error) for words in NO_DERIVATIVE):
+                raise
+            return without_derivative(site, samples, y, str(error).splitlines()[0])
+        more = None if solved.more is None else partial(run, solved.more)
+        if as_held:
+            return replace(per_sample(solved, samples), more=more)
+        return replace(solved, x=site.from_samples(site.source, solved.x), more=more)
+
+    return run(lambda: region.rule.solve(site, y if as_held else site.to_samples(site.target, y)))
 
 
-def _solve(graph: Graph, region: Region, site: Site, y: Any, values: Mapping[str, Any]) -> Solved:
+def _is_held(graph: Graph, region: Region) -> bool:
+    """Whether the rule sees values as the network holds them, instead of one row a sample."""
     layout = graph.layout(region.source)
-    if layout is None or layout.axis == 0 or region.kind in WHEREVER or is_structural(region.kind):
-        return per_sample(region.rule.solve(site, y), samples_of(graph, values))
-    solved = region.rule.solve(site, site.to_samples(site.target, y))
-    return replace(solved, x=site.from_samples(site.source, solved.x))
+    return layout is None or layout.axis == 0 or region.kind in WHEREVER or is_structural(region.kind)
 
 
 def _site(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -81,12 +83,18 @@ def _solve(site: Site, y: Tensor, first: Tensor | None) -> Solved:
         x, certificate = gauss_newton(solve, y, begin, effort=effort)
         if trusted and not certificate.ok and is_small(x, y):
             x, certificate = finished(solve, y, (x, begin), certificate, effort.tolerance)
-            if first is not None:
-                x, certificate = continued(solve, y, (x, first), certificate, effort.tolerance)
-    square = math.prod(site.event) <= y[0].numel()
-    unique = trusted and certificate.ok and square and is_unique(solve, y, x, effort.tolerance)
-    found = site.from_samples(site.source, x.detach())
-    return Solved(found, certificate=certificate, exact=1.0 if unique else 0.0)
+
+    def answer(x: Tensor, certificate: Certificate) -> Solved:
+        square = math.prod(site.event) <= y[0].numel()
+        unique = trusted and certificate.ok and square and is_unique(solve, y, x, effort.tolerance)
+        found = site.from_samples(site.source, x.detach())
+        return Solved(found, certificate=certificate, exact=1.0 if unique else 0.0)
+
+    solved = answer(x, certificate)
+    if first is None or not trusted or certificate.ok or not is_small(x, y):
+        return solved
+    longer = partial(continued, solve, y, (x, first), certificate, effort.tolerance)
+    return replace(solved, more=lambda: answer(*longer()))
 
 
 def is_small(x: Tensor, y: Tensor) -> bool:
