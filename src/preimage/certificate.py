@@ -110,6 +110,13 @@ def join(parts: Sequence[Certificate]) -> Certificate:
     )
 
 
+def stack(parts: Sequence[Certificate]) -> Certificate:
+    """One certificate for several batches, one after the other; a message said twice is said once."""
+    names = [f.name for f in fields(Certificate) if f.name != "message"]
+    rows = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
+    return Certificate(**rows, message="; ".join(dict.fromkeys(p.message for p in parts if p.message)))
+
+
 def choose(first: Tensor, one: Certificate | None, other: Certificate | None) -> Certificate | None:
     """The evidence of answers that were chosen sample by sample.
 

@@ -10,9 +10,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from preimage.capture.interpret import BATCH, evaluate
 from preimage.certificate import Certificate
-from preimage.inverse.packing import any_batch, stacked
+from preimage.inverse.equation import Equation, equation_of
 from preimage.inverse.planning.guarantee import Guarantee
 from preimage.inverse.registry import Site, Solved, register_inverse
 from preimage.inverse.rules.moments import moments_of_samples
@@ -23,7 +22,7 @@ from preimage.inverse.solvers.nonlinear.gauss_newton import Effort, gauss_newton
 from preimage.inverse.solvers.nonlinear.jacobian import Jacobian
 from preimage.inverse.solvers.nonlinear.local_restarts import local_restarts
 from preimage.inverse.solvers.nonlinear.quasi_newton import quasi_newton
-from preimage.inverse.solvers.nonlinear.samplewise import better_of
+from preimage.inverse.solvers.nonlinear.samplewise import Found, better_of, each
 
 SMALL = 100_000
 """Numbers in a region up to which it is solved thoroughly."""
@@ -63,37 +62,32 @@ def _known_rows(site: Site, y: Tensor) -> Tensor:
 
 def _solve(site: Site, y: Tensor, first: Tensor | None) -> Solved:
     known = {name: value for name, value in site.values.items() if name != site.source}
-
-    def region(x: Tensor) -> Tensor:
-        unknown = {site.source: site.from_samples(site.source, x), BATCH: x.shape[0]}
-        values = evaluate(site.graph, {**_inside(site, known), **unknown}, site.targets)
-        return stacked(site.graph, {name: values[name] for name in site.targets})
-
-    solve = any_batch(site.graph, region)
-    trusted = site.noise == 0.0
+    equation, trusted = equation_of(site, _inside(site, known)), site.noise == 0.0
     effort = Effort(default_tolerance(y.dtype), _products(site, trusted=trusted))
     if not trusted and first is None and is_spatial(site.event):
         metric = smooth_metric(site.event, y)
         begin = textured_start(moments_of_samples(site, y)[0], metric)
-        x, certificate = quasi_newton(solve, y, begin, effort=effort, metric=metric)
+        x, certificate = quasi_newton(
+            equation.inner, y, begin, effort=effort, metric=metric, misfit=equation.misfit
+        )
         if certificate.residual.isfinite().all() and is_small(x, y):
-            x, certificate = finished(solve, y, (x, begin), certificate, effort.tolerance)
+            x, certificate = finished(equation, y, (x, begin), certificate, effort.tolerance)
     else:
-        begin = start(site, y, solve) if first is None else first
-        x, certificate = gauss_newton(solve, y, begin, effort=effort)
+        begin = start(site, y, equation) if first is None else first
+        x, certificate = gauss_newton(equation.inner, y, begin, effort=effort, misfit=equation.misfit)
         if trusted and not certificate.ok and is_small(x, y):
-            x, certificate = finished(solve, y, (x, begin), certificate, effort.tolerance)
+            x, certificate = finished(equation, y, (x, begin), certificate, effort.tolerance)
 
     def answer(x: Tensor, certificate: Certificate) -> Solved:
         square = math.prod(site.event) <= y[0].numel()
-        unique = trusted and certificate.ok and square and is_unique(solve, y, x, effort.tolerance)
+        unique = trusted and certificate.ok and square and is_unique(equation, y, x, effort.tolerance)
         found = site.from_samples(site.source, x.detach())
         return Solved(found, certificate=certificate, exact=1.0 if unique else 0.0)
 
     solved = answer(x, certificate)
     if first is None or not trusted or certificate.ok or not is_small(x, y):
         return solved
-    longer = partial(continued, solve, y, (x, first), certificate, effort.tolerance)
+    longer = partial(continued, equation, y, (x, first), certificate, effort.tolerance)
     return replace(solved, more=lambda: answer(*longer()))
 
 
@@ -103,7 +97,7 @@ def is_small(x: Tensor, y: Tensor) -> bool:
 
 
 def finished(
-    region: Callable[[Tensor], Tensor],
+    equation: Equation,
     y: Tensor,
     starts: tuple[Tensor, ...],
     certificate: Certificate,
@@ -112,28 +106,30 @@ def finished(
     """The samples that matrix-free steps left unsolved, with the whole Jacobian, from start after start.
 
     Args:
-        region: the function.
+        equation: the region.
         y: its values ``(N, *out)``.
         starts: the answer so far, and other guesses, ``(N, *in)`` each.
         certificate: evidence of the answer so far.
         tolerance: relative residual at which a sample is solved.
     """
     found = starts[0], certificate
-    left = _left(certificate)
-    if not len(left):
-        return found
     steps = FINISHING if starts[0][0].numel() <= CHEAP else FINISHING // 2
     for start in (*starts, *other_starts(starts[0], y)):
-        later = dense_newton(region, y[left], start[left], tolerance=tolerance, steps=steps)
-        found = better_of(found, left, later)
         left = _left(found[1])
         if not len(left):
             break
+
+        def newton(i: int, start: Tensor = start) -> Found:
+            row = y[i : i + 1]
+            seen = equation.seen_from(row)
+            return dense_newton(seen, row, start[i : i + 1], tolerance=tolerance, steps=steps)
+
+        found = better_of(found, left, each(newton, left))
     return found
 
 
 def continued(
-    region: Callable[[Tensor], Tensor],
+    equation: Equation,
     y: Tensor,
     found: tuple[Tensor, Tensor],
     certificate: Certificate,
@@ -144,7 +140,7 @@ def continued(
     What that leaves unsolved gets local restarts.
 
     Args:
-        region: the function, ``x + g(x)``.
+        equation: the region, ``x + g(x)``, perhaps clipped.
         y: its values ``(N, *out)``.
         found: the answer so far, and where the path starts, ``(N, *in)`` each.
         certificate: evidence of the answer so far.
@@ -154,13 +150,23 @@ def continued(
     left = _left(certificate)
     if not len(left) or x[0].numel() != y[0].numel():
         return x, certificate
-    later = continuation(region, y[left], start[left], tolerance=tolerance, steps=PATH)
-    x, certificate = better_of((x, certificate), left, later)
+
+    def path(i: int) -> Found:
+        row = y[i : i + 1]
+        return continuation(equation.seen_from(row), row, start[i : i + 1], tolerance=tolerance, steps=PATH)
+
+    x, certificate = better_of((x, certificate), left, each(path, left))
     left = _left(certificate)
     if not len(left):
         return x, certificate
-    later = local_restarts(region, y[left], x[left], tolerance=tolerance, restarts=RESTARTS)
-    return better_of((x, certificate), left, later)
+
+    def restarts(i: int) -> Found:
+        row = y[i : i + 1]
+        return local_restarts(
+            equation.seen_from(row), row, x[i : i + 1], tolerance=tolerance, restarts=RESTARTS
+        )
+
+    return better_of((x, certificate), left, each(restarts, left))
 
 
 def _left(certificate: Certificate) -> Tensor:
@@ -219,12 +225,12 @@ def _products(site: Site, *, trusted: bool) -> int:
     return THOROUGH if small else BRIEF if trusted else ROUGH
 
 
-def start(site: Site, y: Tensor, region: Callable[[Tensor], Tensor]) -> Tensor:
+def start(site: Site, y: Tensor, equation: Equation) -> Tensor:
     """The prior mean, or zero; where the region is flat there, numbers without a pattern."""
     mean = moments_of_samples(site, y)[0].clone()
     with torch.enable_grad():
         point = mean.detach().requires_grad_()
-        error = (y.detach() - region(point)).square().sum()
+        error = equation.misfit(equation.inner(point), y.detach()).square().sum()
         (slope,) = torch.autograd.grad(error, point)
     flat = (slope.flatten(1) == 0).all(1) & (error.detach() > 0)
     golden = torch.arange(1, mean[0].numel() + 1, device=y.device) * 2.399963229728653  # never repeats

@@ -98,15 +98,34 @@ def _solve(f: Map, y: Tensor, start: Tensor, tolerance: float, steps: int) -> tu
 
 def _change(jacobian: Tensor, residual: Tensor, damping: float) -> Tensor:
     wide, right = jacobian.double(), residual.double()[:, None]
-    if damping == 0.0 and wide.shape[0] != wide.shape[1]:
-        return torch.linalg.lstsq(wide, right, driver="gelsd").solution[:, 0].to(jacobian)
     if damping == 0.0:
-        change, info = torch.linalg.solve_ex(wide, right)
-        return torch.where(info == 0, change, 0.0)[:, 0].to(jacobian)
+        return newton_step(wide, right)[:, 0].to(jacobian)
     below = damping**0.5 * torch.eye(wide.shape[1], dtype=wide.dtype, device=wide.device)
     q, r = torch.linalg.qr(torch.cat([wide, below]))
     right = torch.cat([right, right.new_zeros(wide.shape[1], 1)])
     return torch.linalg.solve_triangular(r, q.mT @ right, upper=True)[:, 0].to(jacobian)
+
+
+def newton_step(jacobian: Tensor, residual: Tensor) -> Tensor:
+    """The least change x with ``jacobian x = residual``, as nearly as can be; zero where that is singular.
+
+    Rows of zeros, as of outputs behind a ReLU that is off, ask for nothing and are left out. What remains of
+    a square system then has fewer equations than unknowns.
+
+    Args:
+        jacobian: ``(m, n)`` in float64.
+        residual: what is missing, ``(m, k)``.
+    """
+    asked = (jacobian != 0).any(1)
+    rows, right = jacobian[asked], residual[asked]
+    if rows.shape[0] == rows.shape[1]:
+        change, info = torch.linalg.solve_ex(rows, right)
+        return torch.where(info == 0, change, 0.0)
+    if rows.shape[0] > rows.shape[1]:
+        return torch.linalg.lstsq(rows, right, driver="gelsd").solution
+    q, r = torch.linalg.qr(rows.mT)
+    change = q @ torch.linalg.solve_triangular(r.mT, right, upper=False)
+    return torch.where(change.isfinite().all(), change, 0.0)
 
 
 def line_search(f: Map, y: Tensor, x: Tensor, change: Tensor, size: float) -> tuple[Tensor, Tensor] | None:

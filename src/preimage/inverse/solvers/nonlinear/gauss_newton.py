@@ -27,7 +27,13 @@ GIVE_UP = 1e12  # a damping beyond which no step helps
 
 @torch.no_grad()
 def gauss_newton(
-    f: Map, y: Tensor, start: Tensor, *, effort: Effort | None = None, metric: Metric | None = None
+    f: Map,
+    y: Tensor,
+    start: Tensor,
+    *,
+    effort: Effort | None = None,
+    metric: Metric | None = None,
+    misfit: Callable[[Tensor, Tensor], Tensor] = torch.sub,
 ) -> tuple[Tensor, Certificate]:
     """Find x near ``start`` with ``f(x) = y``, by the Levenberg-Marquardt method.
 
@@ -45,6 +51,8 @@ def gauss_newton(
         start: first guess, ``(N, *in)``.
         effort: tolerance and limits.
         metric: M; the identity when None.
+        misfit: what counts as the residual of values ``f(x)`` for wanted ``y``; their difference unless, say,
+            y is known to be saturated where f is not.
 
     Returns:
         x ``(N, *in)``, and a certificate whose ``iterations`` counts Jacobian products. A sample that did
@@ -62,7 +70,7 @@ def gauss_newton(
         >>> certificate.ok, bool((x + 0.5 * x.sin() - y).abs().max() < 1e-5)
         (True, True)
     """
-    search = _Search(f, y, start, effort or Effort(), metric or Identity())
+    search = _Search(f, y, start, effort or Effort(), metric or Identity(), misfit)
     drive(search, search.effort.watch)
     return search.x, search.certificate()
 
@@ -71,15 +79,23 @@ def gauss_newton(
 class _Search:
     """The state of all samples; a step works on the rows that are still running."""
 
-    def __init__(self, f: Map, y: Tensor, start: Tensor, effort: Effort, metric: Metric) -> None:
-        self.f, self.y, self.effort, self.metric = f, y, effort, metric
+    def __init__(
+        self,
+        f: Map,
+        y: Tensor,
+        start: Tensor,
+        effort: Effort,
+        metric: Metric,
+        misfit: Callable[[Tensor, Tensor], Tensor],
+    ) -> None:
+        self.f, self.y, self.effort, self.metric, self.misfit = f, y, effort, metric, misfit
         self.x = start.detach().clone()
         value = f(self.x)
         if value.shape != y.shape:
             raise ShapeError(
                 f"f(start) has shape {tuple(value.shape)}; y must have the same, got {tuple(y.shape)}"
             )
-        self.residual = y - value  # (N, *out)
+        self.residual = -misfit(value, y)  # (N, *out)
         self.damping = torch.full_like(squared_norm(self.residual), effort.damping)  # (N,)
         self.products = torch.zeros(len(y), dtype=torch.long, device=y.device)  # (N,)
 
@@ -97,10 +113,8 @@ class _Search:
 
     def step(self, rows: Tensor) -> None:
         """One Levenberg-Marquardt step of the samples ``rows (K,)``."""
-        jacobian, left = (
-            Jacobian(self.f, self.x[rows]),
-            self.effort.max_products - int(self.products[rows].min()),
-        )
+        wanted, left = self.y[rows], self.effort.max_products - int(self.products[rows].min())
+        jacobian = Jacobian(lambda x: self.misfit(self.f(x), wanted), self.x[rows])
         solved = damped_least_squares(
             lambda u: jacobian.push(self.metric.root(u)),
             lambda v: self.metric.root_transpose(jacobian.pull(v)),
@@ -121,7 +135,7 @@ class _Search:
         left = torch.arange(len(rows), device=rows.device)
         for length in LENGTHS:
             trial = self.x[rows[left]] + length * change[left]
-            residual = self.y[rows[left]] - self.f(trial)
+            residual = -self.misfit(self.f(trial), self.y[rows[left]])
             after = squared_norm(residual)
             better = after < before[left]
             kept = rows[left[better]]

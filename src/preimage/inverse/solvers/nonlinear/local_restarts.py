@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from preimage.certificate import Certificate
-from preimage.inverse.solvers.nonlinear.dense_newton import jacobian_matrix, line_search
+from preimage.inverse.solvers.nonlinear.dense_newton import jacobian_matrix, line_search, newton_step
 from preimage.inverse.solvers.nonlinear.samplewise import one_by_one
 
 Map = Callable[[Tensor], Tensor]
@@ -76,8 +76,7 @@ def local_restarts(
 
 
 def _dense_step(f: Map, x: Tensor, miss: Tensor) -> Tensor:
-    matrix, right = jacobian_matrix(f, x).double(), miss.double().flatten()
-    return torch.linalg.solve_ex(matrix, right).result.view_as(x).to(x)
+    return newton_step(jacobian_matrix(f, x).double(), miss.double().view(-1, 1)).view_as(x).to(x)
 
 
 @final

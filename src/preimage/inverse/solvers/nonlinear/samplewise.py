@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from preimage.certificate import Certificate, relative_residual
+from preimage.certificate import Certificate, relative_residual, stack
 
 Found = tuple[Tensor, Certificate]
 """Answers ``(N, *in)`` and their evidence."""
@@ -41,6 +41,17 @@ def one_by_one(
     converged = residual <= tolerance
     used = torch.tensor([row[1] for row in rows], device=y.device)
     return x, Certificate(residual, converged, iterations=used, message="" if converged.all() else message)
+
+
+def each(solve: Callable[[int], Found], rows: Tensor) -> Found:
+    """Answers of a solver that is asked for one sample at a time.
+
+    Args:
+        solve: from the number of a sample to its answer ``(1, *in)`` and evidence.
+        rows: which samples, int ``(K,)``, at least one.
+    """
+    found = [solve(int(row)) for row in rows]
+    return torch.cat([x for x, _ in found]), stack([certificate for _, certificate in found])
 
 
 def better_of(found: Found, rows: Tensor, later: Found) -> Found:
