@@ -16,7 +16,7 @@ class Pretender:
     def __init__(self, name, factor, log):
         self.name, self.factor, self.log = name, factor, log
 
-    def __call__(self, f, y, start, *, effort, metric):
+    def __call__(self, f, y, start, *, effort, metric, misfit):
         self.log.append((self.name, len(y), effort.max_products))
         x = y + (start - y) * self.factor**effort.max_products
         used = torch.full((len(y),), effort.max_products)

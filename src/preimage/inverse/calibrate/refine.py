@@ -10,6 +10,7 @@ from torch import Tensor
 
 from preimage.certificate import Certificate
 from preimage.inverse.calibrate.decoder import Decoder
+from preimage.inverse.equation import Equation
 from preimage.inverse.solvers.linear_systems.least_squares import over, squared_norm
 from preimage.inverse.solvers.nonlinear.effort import Effort
 from preimage.inverse.solvers.nonlinear.gauss_newton import gauss_newton
@@ -44,7 +45,8 @@ def refine(
        budget.
 
     Args:
-        f: from inputs ``(N, *input)`` to features ``(N, *tap)``, rows independent.
+        f: from inputs ``(N, *input)`` to features ``(N, *tap)``, rows independent; an ``Equation`` where it
+            ends in a clip.
         y: the features wanted, ``(N, *tap)``.
         decoder: calibrated for this tap.
         start: first guess; the decoder's estimate when None.
@@ -69,11 +71,12 @@ def refine(
     x = torch.where(over(smooth, x), x + TEXTURE * decoder.metric.texture(x), x)
     metric = decoder.metric.power(CURVED if bool(smooth.any()) else LINEAR)
     first = replace(effort, max_products=min(effort.max_products, SWITCH))
-    x, certificate = quasi_newton(f, y, x, effort=first, metric=metric)
+    equation = Equation.of(f)
+    x, certificate = quasi_newton(equation.inner, y, x, effort=first, metric=metric, misfit=equation.misfit)
     if certificate.ok or effort.max_products <= SWITCH:
         return x, certificate
     rest = replace(effort, max_products=effort.max_products - SWITCH)
-    x, last = gauss_newton(f, y, x, effort=rest, metric=metric)
+    x, last = gauss_newton(equation.inner, y, x, effort=rest, metric=metric, misfit=equation.misfit)
     return x, replace(last, iterations=last.iterations + certificate.iterations)
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING, final
 
 import torch
 from torch import Tensor
 
+from preimage.capture.graph import Graph
 from preimage.capture.interpret import evaluate
 from preimage.capture.taps import TapLike
 from preimage.errors import NotInvertibleError, ShapeError
 from preimage.inverse.checks import check_values
+from preimage.inverse.equation import Equation, clipped
 from preimage.inverse.packing import Packing, any_batch, stacked
 from preimage.inverse.preimages.search.reach import Reach
 from preimage.inverse.preimages.search.splitting import Cut, cut_at_functions
@@ -56,13 +59,19 @@ class Question:
         check_values(graph, inverse.network, known)
         self.packing = Packing(graph)
 
-        def outputs(x: Tensor) -> Tensor:
-            return stacked(graph, evaluate(graph, self.packing.unpack(x), known))
-
         self.names = tuple(known)
-        self.f: Callable[[Tensor], Tensor] = self._seen(any_batch(graph, outputs))
+        self.f: Callable[[Tensor], Tensor] = self._map(graph)
         values = stacked(graph, known).detach()
         self.wanted = values if self.target is None else self.target.wanted.to(values)
+
+    def _map(self, graph: Graph) -> Callable[[Tensor], Tensor]:
+        names, low, high = clipped(graph, self.names) if self.target is None else (self.names, -inf, inf)
+
+        def outputs(x: Tensor) -> Tensor:
+            values = evaluate(graph, self.packing.unpack(x), names)
+            return stacked(graph, {name: values[name] for name in names})
+
+        return Equation(self._seen(any_batch(graph, outputs)), low, high)
 
     def _seen(self, f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         target = self.target

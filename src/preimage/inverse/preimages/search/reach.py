@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from preimage.certificate import Certificate, relative_residual
+from preimage.inverse.equation import Equation
 from preimage.inverse.preimages.search.relay import relay
 from preimage.inverse.preimages.search.splitting import Cut, splitting
 from preimage.inverse.preimages.straight_pieces.linear_programs import (
@@ -50,7 +51,8 @@ class Reach:
     """Solves f(x) = y near a start.
 
     Args:
-        f: a differentiable map ``(N, *in) -> (N, *out)`` that treats rows independently.
+        f: a differentiable map ``(N, *in) -> (N, *out)`` that treats rows independently; an ``Equation``
+            where it ends in a clip.
         effort: tolerance and limits of each attempt.
         metric: what changes of x are likely; the identity when None.
         allowed: the set that x must not leave.
@@ -72,15 +74,24 @@ class Reach:
         J costs a gradient an output. Where that is too much, or more than a brief search was granted, it runs
         in coordinates in which the allowed set has no bounds.
         """
+        equation, inside = Equation.of(self.f), self.allowed.inside
         if self._is_written(y):
-            return dual_newton(self.f, y, start, effort=self.effort, metric=self.metric, allowed=self.allowed)
-        inside = self.allowed.inside
+            return dual_newton(
+                equation.inner,
+                y,
+                start,
+                effort=self.effort,
+                metric=self.metric,
+                allowed=self.allowed,
+                misfit=equation.misfit,
+            )
         u, certificate = relay(
-            lambda u: self.f(inside(u)),
+            lambda u: equation.inner(inside(u)),
             y,
             self.allowed.coordinates(start),
             effort=self.effort,
             metric=self.metric,
+            misfit=equation.misfit,
         )
         return inside(u), certificate
 

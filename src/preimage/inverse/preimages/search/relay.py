@@ -17,6 +17,7 @@ from preimage.inverse.solvers.nonlinear.metric import Metric
 from preimage.inverse.solvers.nonlinear.quasi_newton import quasi_newton
 
 Map = Callable[[Tensor], Tensor]
+Misfit = Callable[[Tensor, Tensor], Tensor]
 
 LAP = 40
 """Products of the first lap of a method; a later lap is as long as all its earlier ones together."""
@@ -26,7 +27,7 @@ class Method(Protocol):
     """A solver of f(x) = y that starts anywhere and counts Jacobian products."""
 
     def __call__(
-        self, f: Map, y: Tensor, start: Tensor, *, effort: Effort, metric: Metric | None
+        self, f: Map, y: Tensor, start: Tensor, *, effort: Effort, metric: Metric | None, misfit: Misfit
     ) -> tuple[Tensor, Certificate]:
         """The best x found and its certificate."""
         ...
@@ -44,6 +45,7 @@ def relay(
     *,
     effort: Effort | None = None,
     metric: Metric | None = None,
+    misfit: Misfit = torch.sub,
     methods: tuple[Method, ...] = METHODS,
 ) -> tuple[Tensor, Certificate]:
     """Solve ``f(x) = y`` by several methods that hand x over to each other, sample by sample.
@@ -63,6 +65,8 @@ def relay(
         start: first guess, ``(N, *in)``.
         effort: tolerance and limits of all laps together.
         metric: what changes of x are likely; the identity when None.
+        misfit: what counts as the residual of values ``f(x)`` for wanted ``y``; their difference unless, say,
+            y is known to be saturated where f is not.
         methods: the runners.
 
     Returns:
@@ -79,7 +83,7 @@ def relay(
         >>> certificate.ok, bool((x + 0.5 * x.sin() - y).abs().max() < 1e-5)
         (True, True)
     """
-    race = _Race(f, y, start, effort or Effort(), metric, methods)
+    race = _Race(f, y, start, effort or Effort(), metric, misfit, methods)
     while race.lap():
         pass
     return race.x, race.certificate()
@@ -96,15 +100,17 @@ class _Race:
         start: Tensor,
         effort: Effort,
         metric: Metric | None,
+        misfit: Misfit,
         methods: tuple[Method, ...],
     ) -> None:
         self.f, self.y, self.effort, self.metric, self.methods = f, y, effort, metric, methods
+        self.misfit = misfit
         value = f(start)
         if value.shape != y.shape:
             raise ShapeError(
                 f"f(start) has shape {tuple(value.shape)}; y must have the same, got {tuple(y.shape)}"
             )
-        self.x, self.residual = start.detach().clone(), relative_residual(value, y)
+        self.x, self.residual = start.detach().clone(), relative_residual(y + misfit(value, y), y)
         self.rate = self.residual.new_full((len(methods), len(y)), torch.inf)
         self.spent = torch.zeros(len(methods), len(y), dtype=torch.long, device=y.device)
         self.last = torch.zeros(len(y), dtype=torch.long, device=y.device)
@@ -145,6 +151,7 @@ class _Race:
             self.x[rows],
             effort=replace(self.effort, max_products=length),
             metric=self.metric,
+            misfit=self.misfit,
         )
         after = torch.where(found.residual.isfinite(), found.residual, self.residual[rows])
         better = after < self.residual[rows]

@@ -20,6 +20,7 @@ from preimage.inverse.solvers.nonlinear.metric import Metric
 from preimage.inverse.solvers.nonlinear.watch import drive
 
 Map = Callable[[Tensor], Tensor]
+Misfit = Callable[[Tensor, Tensor], Tensor]
 
 LENGTHS = (1.0, 0.5, 0.2)
 """Parts of a step that are tried before the damping is raised."""
@@ -43,6 +44,7 @@ def dual_newton(
     effort: Effort | None = None,
     metric: Metric | None = None,
     allowed: Allowed | None = None,
+    misfit: Misfit = torch.sub,
 ) -> tuple[Tensor, Certificate]:
     """Find x near ``start`` with ``f(x) = y`` and x in a set, by Gauss-Newton steps on the output side.
 
@@ -59,6 +61,8 @@ def dual_newton(
         effort: tolerance and limits.
         metric: M; the identity when None. With bounds it must be the identity.
         allowed: the set; everywhere when None.
+        misfit: what counts as the residual of values ``f(x)`` for wanted ``y``; their difference unless, say,
+            y is known to be saturated where f is not.
 
     Returns:
         x ``(N, *in)`` and its certificate; ``iterations`` counts products as Gauss-Newton does, where writing
@@ -76,7 +80,7 @@ def dual_newton(
         >>> certificate.ok, [round(v, 3) for v in x[0].tolist()]
         (True, [1.0, 1.0, 0.0])
     """
-    search = _Search(f, y, start, effort or Effort(), metric, allowed or Everywhere())
+    search = _Search(f, y, start, effort or Effort(), metric, allowed or Everywhere(), misfit)
     drive(search, search.effort.watch)
     return search.x, search.certificate()
 
@@ -86,9 +90,17 @@ class _Search:
     """The state of all samples; a step works on the rows that are still running."""
 
     def __init__(
-        self, f: Map, y: Tensor, start: Tensor, effort: Effort, metric: Metric | None, allowed: Allowed
+        self,
+        f: Map,
+        y: Tensor,
+        start: Tensor,
+        effort: Effort,
+        metric: Metric | None,
+        allowed: Allowed,
+        misfit: Misfit,
     ) -> None:
         self.f, self.y, self.effort, self.metric, self.allowed = f, y, effort, metric, allowed
+        self.misfit = misfit
         self.x = allowed.project(start.detach().clone())
         value = f(self.x)
         if value.shape != y.shape:
@@ -96,7 +108,7 @@ class _Search:
                 f"f(start) has shape {tuple(value.shape)}; y must have the same, got {tuple(y.shape)}"
             )
         self.outputs = prod(y.shape[1:])
-        self.residual = y - value  # (N, *out)
+        self.residual = -misfit(value, y)  # (N, *out)
         self.products = torch.zeros(len(y), dtype=torch.long, device=y.device)  # (N,)
         self.damping = torch.zeros(len(y), dtype=y.dtype, device=y.device)  # (N,)
         self.refused = torch.zeros_like(self.products)
@@ -117,7 +129,8 @@ class _Search:
 
     def step(self, rows: Tensor) -> None:
         """One step of the samples ``rows (K,)``."""
-        linear = linearise(self.f, self.x[rows], self.outputs, self.metric)
+        wanted = self.y[rows]
+        linear = linearise(lambda x: self.misfit(self.f(x), wanted), self.x[rows], self.outputs, self.metric)
         self.products[rows] += min(self.outputs, 2 * self.effort.inner) + 1
         left = torch.arange(len(rows), device=rows.device)
         for _ in range(LADDER):
@@ -137,7 +150,7 @@ class _Search:
         for length in LENGTHS:
             here = rows[left]
             trial = self.allowed.of(here).project(self.x[here] + length * change[left])
-            residual = self.y[here] - self.f(trial)
+            residual = -self.misfit(self.f(trial), self.y[here])
             better = squared_norm(residual) < (1 - 1e-2 * length) * squared_norm(self.residual[here])
             kept = here[better]
             self.x[kept], self.residual[kept] = trial[better], residual[better]

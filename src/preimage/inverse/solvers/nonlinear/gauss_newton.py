@@ -19,6 +19,7 @@ from preimage.inverse.solvers.nonlinear.watch import drive
 __all__ = ["Effort", "gauss_newton"]
 
 Map = Callable[[Tensor], Tensor]
+Misfit = Callable[[Tensor, Tensor], Tensor]
 
 LENGTHS = (1.0, 0.5, 0.25)  # parts of a step that are tried before it is refused
 FORCING = 0.03  # a step is exact enough when its gradient has shrunk by this factor
@@ -33,7 +34,7 @@ def gauss_newton(
     *,
     effort: Effort | None = None,
     metric: Metric | None = None,
-    misfit: Callable[[Tensor, Tensor], Tensor] = torch.sub,
+    misfit: Misfit = torch.sub,
 ) -> tuple[Tensor, Certificate]:
     """Find x near ``start`` with ``f(x) = y``, by the Levenberg-Marquardt method.
 
@@ -86,7 +87,7 @@ class _Search:
         start: Tensor,
         effort: Effort,
         metric: Metric,
-        misfit: Callable[[Tensor, Tensor], Tensor],
+        misfit: Misfit,
     ) -> None:
         self.f, self.y, self.effort, self.metric, self.misfit = f, y, effort, metric, misfit
         self.x = start.detach().clone()
