@@ -34,6 +34,9 @@ SEVERAL = frozenset({"residual", "opaque"})
 DOUBT, ATTEMPTS = 1e-3, 3
 """Relative residual of a whole chain above which its blocks are reconsidered, and how many of them."""
 
+SETTLED = 1e-6
+"""Relative residual of a whole chain at which no block of it is searched any longer."""
+
 UNTRUSTED = 0.1
 """Relative error that is assumed of a value that a lossy step has guessed."""
 
@@ -113,7 +116,7 @@ class _Run:
             return None
         for place, block in ((position, step), *self._doubtful(position)):
             smaller = self.graph.size(self._first_real(place)) < self.graph.size(block.source)
-            if smaller and (found := self._jointly(block, place))._is_solved():
+            if smaller and bool((found := self._jointly(block, place))._residual().le(SETTLED).all()):
                 return found
         return None
 
