@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 import preimage as pi
-from preimage.inverse.equation import Equation
+from preimage.capture.interpret import evaluate
+from preimage.inverse.equation import Equation, open_ended
 from preimage.inverse.preimages.search.relay import relay
 from preimage.inverse.rules import enclosed
 from preimage.inverse.solvers.nonlinear.dual_newton import dual_newton
@@ -98,3 +99,27 @@ def test_solve_at_a_rectified_tap(outputs):
     found, certificate = inverse.solve(net(x).detach(), start=start, tol=1e-8, max_products=2000)
     assert certificate.ok
     torch.testing.assert_close(net(found), net(x), rtol=1e-5, atol=1e-6)
+
+
+TAILS = {
+    "clip": nn.ReLU(),
+    "clip, then moved about": nn.Sequential(nn.ReLU6(), nn.Flatten(), nn.Unflatten(1, (2, 2, -1))),
+    "clip, then pooled": nn.Sequential(nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Dropout().eval()),
+    "pooled, then clipped": nn.Sequential(nn.AdaptiveMaxPool2d(2), nn.Hardtanh()),
+    "no clip": nn.Tanh(),
+    "clip behind something else": nn.Sequential(nn.ReLU(), nn.AvgPool2d(2)),
+}
+
+
+@pytest.mark.parametrize("name", TAILS)
+def test_an_open_end_clipped_is_the_value_itself(name):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), TAILS[name]).double().eval()
+    x = 4 * torch.randn(3, 2, 6, 6).double()
+    graph = pi.invert(net, x).graph
+    outputs, low, high = open_ended(graph, graph.outputs)
+    known = {graph.inputs[0]: x}
+    value = evaluate(graph, known, graph.outputs)[graph.outputs[0]]
+    assert torch.equal(outputs(known).clamp(low, high).view_as(value), value)
+    assert (low > -torch.inf) == ("no clip" not in name and "else" not in name)
+    assert (low > -torch.inf) == bool(((outputs(known) < low) | (outputs(known) > high)).any())

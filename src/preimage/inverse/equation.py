@@ -9,13 +9,17 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from preimage.capture.graph import Graph
-from preimage.capture.interpret import BATCH, evaluate
+from preimage.capture.graph import Graph, Node
+from preimage.capture.interpret import BATCH, evaluate, samples_of
 from preimage.inverse.packing import any_batch, stacked
-from preimage.inverse.planning.roles import saturation_bounds
+from preimage.inverse.planning.roles import is_structural, saturation_bounds
 from preimage.inverse.registry import Site
 
 Map = Callable[[Tensor], Tensor]
+Outputs = Callable[[Mapping[str, Any]], Tensor]
+
+MONOTONE = frozenset(f"{kind}max_pool{axes}d" for kind in ("", "adaptive_") for axes in (1, 2, 3))
+"""Operations that take the largest of some numbers."""
 
 
 @final
@@ -60,19 +64,38 @@ class Equation:
         return lambda x: y + self.misfit(self.inner(x), y)
 
 
-def clipped(graph: Graph, names: tuple[str, ...]) -> tuple[tuple[str, ...], float, float]:
-    """The values behind some names, where a single name is a clip of another value, and its bounds.
+def open_ended(graph: Graph, names: tuple[str, ...]) -> tuple[Outputs, float, float]:
+    """How to compute wanted values without the clip that ends them, and the bounds of that clip.
+
+    A single value may end in a clip, or in one behind which numbers are only moved about or the largest of
+    them taken: those change places with a clip.
 
     Args:
         graph: the captured network.
         names: values that are wanted.
 
     Returns:
-        Names of what is clipped, low and high; the names themselves and infinite bounds where nothing is.
+        A function from known values to rows ``(N, *out)``, low and high; infinite bounds where nothing clips.
     """
     node = graph.by_name.get(names[0]) if len(names) == 1 else None
+    while node is not None and _changes_places(node):
+        node = graph.by_name.get(node.inputs[0])
     bounds = saturation_bounds(node) if node is not None and len(node.inputs) == 1 else None
-    return (names, -torch.inf, torch.inf) if node is None or bounds is None else ((*node.inputs,), *bounds)
+    if node is None or bounds is None:
+        return lambda known: stacked(graph, evaluate(graph, known, names)), -torch.inf, torch.inf
+    clip, before = node.name, node.inputs[0]
+
+    def outputs(known: Mapping[str, Any]) -> Tensor:
+        rows = known[BATCH] if BATCH in known else samples_of(graph, known)
+        behind = {clip: evaluate(graph, known, (before,))[before], BATCH: rows}
+        return stacked(graph, evaluate(graph, behind, names))
+
+    return outputs, *bounds
+
+
+def _changes_places(node: Node) -> bool:
+    single = len(node.inputs) == 1 and not node.parts
+    return single and (is_structural(node.operation) or node.operation in MONOTONE)
 
 
 def equation_of(site: Site, known: Mapping[str, Any]) -> Equation:
@@ -82,11 +105,9 @@ def equation_of(site: Site, known: Mapping[str, Any]) -> Equation:
         site: where.
         known: values that the region reads besides its source, by name.
     """
-    names, low, high = clipped(site.graph, site.targets)
+    outputs, low, high = open_ended(site.graph, site.targets)
 
     def inner(x: Tensor) -> Tensor:
-        unknown = {site.source: site.from_samples(site.source, x), BATCH: x.shape[0]}
-        values = evaluate(site.graph, {**known, **unknown}, names)
-        return stacked(site.graph, {name: values[name] for name in names})
+        return outputs({**known, site.source: site.from_samples(site.source, x), BATCH: x.shape[0]})
 
     return Equation(any_batch(site.graph, inner), low, high)

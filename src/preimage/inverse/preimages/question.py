@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from math import inf
 from typing import TYPE_CHECKING, final
 
 import torch
@@ -15,7 +14,7 @@ from preimage.capture.interpret import evaluate
 from preimage.capture.taps import TapLike
 from preimage.errors import NotInvertibleError, ShapeError
 from preimage.inverse.checks import check_values
-from preimage.inverse.equation import Equation, clipped
+from preimage.inverse.equation import Equation, open_ended
 from preimage.inverse.packing import Packing, any_batch, stacked
 from preimage.inverse.preimages.search.reach import Reach
 from preimage.inverse.preimages.search.splitting import Cut, cut_at_functions
@@ -65,13 +64,13 @@ class Question:
         self.wanted = values if self.target is None else self.target.wanted.to(values)
 
     def _map(self, graph: Graph) -> Callable[[Tensor], Tensor]:
-        names, low, high = clipped(graph, self.names) if self.target is None else (self.names, -inf, inf)
+        if self.target is not None:
+            return self._seen(any_batch(graph, lambda x: self._outputs(graph, x)))
+        outputs, low, high = open_ended(graph, self.names)
+        return Equation(any_batch(graph, lambda x: outputs(self.packing.unpack(x))), low, high)
 
-        def outputs(x: Tensor) -> Tensor:
-            values = evaluate(graph, self.packing.unpack(x), names)
-            return stacked(graph, {name: values[name] for name in names})
-
-        return Equation(self._seen(any_batch(graph, outputs)), low, high)
+    def _outputs(self, graph: Graph, x: Tensor) -> Tensor:
+        return stacked(graph, evaluate(graph, self.packing.unpack(x), self.names))
 
     def _seen(self, f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         target = self.target
