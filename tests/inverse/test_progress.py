@@ -64,7 +64,7 @@ def test_the_interrupt_key_leaves_a_usable_answer(inverse, network, target):
 
 
 def test_an_interrupt_in_the_middle_of_a_step_leaves_true_evidence(inverse, network, target, monkeypatch):
-    from preimage.inverse.preimages import question as module
+    from preimage.inverse import equation as module
 
     calls, evaluate = [], module.evaluate
 
