@@ -228,7 +228,9 @@ def main() -> None:
         if arguments.only in name:
             found = measure(name, arguments.samples, arguments.products)
             result = json.loads(RESULT.read_text()) if RESULT.exists() else {"networks": {}}
-            options = f"--only {name.split()[0]} --samples {arguments.samples} --products {arguments.products}"
+            options = (
+                f"--only {name.split()[0]} --samples {arguments.samples} --products {arguments.products}"
+            )
             result["networks"][name] = found | {"command": f"python benchmarks/real_networks.py {options}"}
             result["command"] = "; ".join(entry["command"] for entry in result["networks"].values())
             RESULT.write_text(json.dumps(result, indent=1) + "\n")
