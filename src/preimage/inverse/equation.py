@@ -14,8 +14,8 @@ from preimage.capture.interpret import BATCH, evaluate, samples_of
 from preimage.inverse.packing import any_batch, stacked
 from preimage.inverse.planning.roles import is_structural, saturation_bounds
 from preimage.inverse.registry import Site
+from preimage.inverse.solvers.nonlinear.maps import Map
 
-Map = Callable[[Tensor], Tensor]
 Outputs = Callable[[Mapping[str, Any]], Tensor]
 
 MONOTONE = frozenset(f"{kind}max_pool{axes}d" for kind in ("", "adaptive_") for axes in (1, 2, 3))

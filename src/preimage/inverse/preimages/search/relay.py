@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, final
 
@@ -10,14 +9,11 @@ import torch
 from torch import Tensor
 
 from preimage.certificate import Certificate, relative_residual
-from preimage.errors import ShapeError
 from preimage.inverse.solvers.nonlinear.effort import Effort
 from preimage.inverse.solvers.nonlinear.gauss_newton import gauss_newton
+from preimage.inverse.solvers.nonlinear.maps import Map, Misfit, value_at
 from preimage.inverse.solvers.nonlinear.metric import Metric
 from preimage.inverse.solvers.nonlinear.quasi_newton import quasi_newton
-
-Map = Callable[[Tensor], Tensor]
-Misfit = Callable[[Tensor, Tensor], Tensor]
 
 LAP = 40
 """Products of the first lap of a method; a later lap is as long as all its earlier ones together."""
@@ -105,11 +101,7 @@ class _Race:
     ) -> None:
         self.f, self.y, self.effort, self.metric, self.methods = f, y, effort, metric, methods
         self.misfit = misfit
-        value = f(start)
-        if value.shape != y.shape:
-            raise ShapeError(
-                f"f(start) has shape {tuple(value.shape)}; y must have the same, got {tuple(y.shape)}"
-            )
+        value = value_at(f, start, y)
         self.x, self.residual = start.detach().clone(), relative_residual(y + misfit(value, y), y)
         self.rate = self.residual.new_full((len(methods), len(y)), torch.inf)
         self.spent = torch.zeros(len(methods), len(y), dtype=torch.long, device=y.device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import final
@@ -12,9 +11,8 @@ from torch import Tensor
 
 from preimage.certificate import Certificate
 from preimage.inverse.solvers.nonlinear.dense_newton import dense_newton, jacobian_matrix
+from preimage.inverse.solvers.nonlinear.maps import Map
 from preimage.inverse.solvers.nonlinear.samplewise import one_by_one
-
-Map = Callable[[Tensor], Tensor]
 
 STEPS, CORRECTIONS, FINISHING = 40, 7, 10
 """Most steps along the path, most corrections of each, and most Newton steps at its end."""

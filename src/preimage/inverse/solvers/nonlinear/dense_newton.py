@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from preimage.certificate import Certificate
 from preimage.inverse.solvers.nonlinear.jacobian import Jacobian
+from preimage.inverse.solvers.nonlinear.maps import Map
 from preimage.inverse.solvers.nonlinear.samplewise import one_by_one
-
-Map = Callable[[Tensor], Tensor]
 
 PROBE = 2**22
 """Most numbers in one batch of unit vectors."""

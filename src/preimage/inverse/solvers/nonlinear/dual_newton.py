@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 from typing import final
@@ -11,16 +10,13 @@ import torch
 from torch import Tensor
 
 from preimage.certificate import Certificate, relative_residual
-from preimage.errors import ShapeError
 from preimage.inverse.solvers.linear_systems.least_squares import squared_norm
 from preimage.inverse.solvers.nonlinear.allowed import Allowed, Everywhere
 from preimage.inverse.solvers.nonlinear.effort import Effort
 from preimage.inverse.solvers.nonlinear.linearisation import Linearisation, linearise
+from preimage.inverse.solvers.nonlinear.maps import Map, Misfit, value_at
 from preimage.inverse.solvers.nonlinear.metric import Metric
 from preimage.inverse.solvers.nonlinear.watch import drive
-
-Map = Callable[[Tensor], Tensor]
-Misfit = Callable[[Tensor, Tensor], Tensor]
 
 LENGTHS = (1.0, 0.5, 0.2)
 """Parts of a step that are tried before the damping is raised."""
@@ -102,11 +98,7 @@ class _Search:
         self.f, self.y, self.effort, self.metric, self.allowed = f, y, effort, metric, allowed
         self.misfit = misfit
         self.x = allowed.project(start.detach().clone())
-        value = f(self.x)
-        if value.shape != y.shape:
-            raise ShapeError(
-                f"f(start) has shape {tuple(value.shape)}; y must have the same, got {tuple(y.shape)}"
-            )
+        value = value_at(f, self.x, y)
         self.outputs = prod(y.shape[1:])
         self.residual = -misfit(value, y)  # (N, *out)
         self.products = torch.zeros(len(y), dtype=torch.long, device=y.device)  # (N,)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import final
 
 import torch
 from torch import Tensor
 
 from preimage.certificate import Certificate, relative_residual
-from preimage.errors import ShapeError
 from preimage.inverse.solvers.linear_systems.least_squares import damped_least_squares, squared_norm
 from preimage.inverse.solvers.nonlinear.effort import Effort
 from preimage.inverse.solvers.nonlinear.jacobian import Jacobian
+from preimage.inverse.solvers.nonlinear.maps import Map, Misfit, value_at
 from preimage.inverse.solvers.nonlinear.metric import Identity, Metric
 from preimage.inverse.solvers.nonlinear.watch import drive
 
 __all__ = ["Effort", "gauss_newton"]
 
-Map = Callable[[Tensor], Tensor]
-Misfit = Callable[[Tensor, Tensor], Tensor]
 
 LENGTHS = (1.0, 0.5, 0.25)  # parts of a step that are tried before it is refused
 FORCING = 0.03  # a step is exact enough when its gradient has shrunk by this factor
@@ -91,11 +88,7 @@ class _Search:
     ) -> None:
         self.f, self.y, self.effort, self.metric, self.misfit = f, y, effort, metric, misfit
         self.x = start.detach().clone()
-        value = f(self.x)
-        if value.shape != y.shape:
-            raise ShapeError(
-                f"f(start) has shape {tuple(value.shape)}; y must have the same, got {tuple(y.shape)}"
-            )
+        value = value_at(f, self.x, y)
         self.residual = -misfit(value, y)  # (N, *out)
         self.damping = torch.full_like(squared_norm(self.residual), effort.damping)  # (N,)
         self.products = torch.zeros(len(y), dtype=torch.long, device=y.device)  # (N,)

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from preimage.certificate import Certificate
 from preimage.inverse.solvers.nonlinear.dense_newton import jacobian_matrix, line_search, newton_step
+from preimage.inverse.solvers.nonlinear.maps import Map
 from preimage.inverse.solvers.nonlinear.samplewise import one_by_one
 
-Map = Callable[[Tensor], Tensor]
 Step = Callable[[Tensor, Tensor], Tensor]
 
 RESTARTS, STEPS = 40, 15
