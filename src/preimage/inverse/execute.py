@@ -68,6 +68,10 @@ def execute(graph: Graph, plan: Plan, known: Mapping[str, Any], context: RuleCon
     layers of limited range remain, everything behind the last trusted value is solved as one equation, from
     the prior mean, by the change of least norm.
 
+    A block may have several solutions, of which the layers before it can produce one. So before a long search
+    for a block alone, it is solved together with what lies before it where that has fewer unknowns; and where
+    the residual of the whole stays large, blocks that were solved are taken in again.
+
     Args:
         graph: the captured network.
         plan: the steps.
